@@ -1,0 +1,8 @@
+//! A daemonization library for Linux, and a harness that verifies any daemon.
+
+pub mod daemon;
+#[cfg(feature = "harness")]
+pub mod fixture;
+#[cfg(feature = "harness")]
+pub mod observe;
+mod sys;

@@ -1,0 +1,3 @@
+//! The `daemonproof` command.
+
+fn main() {}
