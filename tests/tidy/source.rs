@@ -118,3 +118,43 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
     names.sort();
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Source, files, top_level};
+
+    #[test]
+    fn the_rules_see_the_tree_and_nothing_else() -> std::io::Result<()> {
+        let files = files()?;
+        for path in [
+            "Cargo.toml",
+            "src/lib.rs",
+            "tests/tidy.rs",
+            "tests/tidy/source.rs",
+        ] {
+            assert!(
+                files.iter().any(|file| file.path == path),
+                "{path} is not looked at"
+            );
+        }
+        assert!(
+            !top_level()?
+                .iter()
+                .any(|name| name == "target" || name == ".git")
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_problem_reads_as_place_fault_and_cure() {
+        let problem = Source::new("src/a.rs", "").problem(
+            7,
+            "`unsafe` outside src/sys",
+            "call a safe function",
+        );
+        assert_eq!(
+            problem.to_string(),
+            "src/a.rs:7: `unsafe` outside src/sys: call a safe function"
+        );
+    }
+}
