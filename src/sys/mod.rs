@@ -1,3 +1,10 @@
 //! The only unsafe code of the crate: what nix has no safe call for, one family of system calls a file.
 
 #![allow(unsafe_code)]
+
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod hooks;
+pub(crate) mod lock;
+pub(crate) mod signal;
+pub(crate) mod title;

@@ -1,0 +1,285 @@
+//! Forking, and waiting for the child's startup: fork(2), setsid(2), signalfd(2).
+
+use super::error::Error;
+use super::restart::Death;
+use crate::sys::exit::exit_immediately;
+use crate::sys::fork::{Fork, ForkError, fork};
+use crate::sys::signal::{Disposition, disposition, set_default, set_ignored};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, setsid};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+/// How a process that the library forked ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Status {
+    pub(super) death: Death,
+    pub(super) core_dumped: bool,
+}
+
+impl fmt::Display for Status {
+    /// As Open vSwitch says it: `killed (Segmentation fault), core dumped`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.death {
+            Death::Exited(status) => write!(f, "exit status {status}")?,
+            Death::Signaled(signal) => write!(f, "killed ({})", signal_text(signal))?,
+        }
+        f.write_str(if self.core_dumped { ", core dumped" } else { "" })
+    }
+}
+
+/// What strsignal(3) says of the signals that a program dies of most; the others by their names.
+fn signal_text(signal: Signal) -> &'static str {
+    match signal {
+        Signal::SIGHUP => "Hangup",
+        Signal::SIGINT => "Interrupt",
+        Signal::SIGQUIT => "Quit",
+        Signal::SIGILL => "Illegal instruction",
+        Signal::SIGTRAP => "Trace/breakpoint trap",
+        Signal::SIGABRT => "Aborted",
+        Signal::SIGBUS => "Bus error",
+        Signal::SIGFPE => "Floating point exception",
+        Signal::SIGKILL => "Killed",
+        Signal::SIGUSR1 => "User defined signal 1",
+        Signal::SIGSEGV => "Segmentation fault",
+        Signal::SIGUSR2 => "User defined signal 2",
+        Signal::SIGPIPE => "Broken pipe",
+        Signal::SIGALRM => "Alarm clock",
+        Signal::SIGTERM => "Terminated",
+        Signal::SIGXCPU => "CPU time limit exceeded",
+        Signal::SIGXFSZ => "File size limit exceeded",
+        Signal::SIGSYS => "Bad system call",
+        other => other.as_str(),
+    }
+}
+
+/// Signals that are received from a descriptor instead of interrupting, until dropped or undone.
+#[derive(Debug)]
+pub(super) struct SignalWatch {
+    signals: SignalFd,
+    before: SigSet,
+    children_ignored: bool,
+}
+
+impl SignalWatch {
+    /// Watches `SIGCHLD` and `others`.
+    pub(super) fn start(others: &[Signal]) -> Result<Self, Error> {
+        let failed = || Error::system("watch signals");
+        let set: SigSet = others.iter().copied().chain([Signal::SIGCHLD]).collect();
+        let mut before = SigSet::empty();
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before)).map_err(failed())?;
+        // Whoever ignores SIGCHLD never learns what became of a child (wait(2)).
+        let ignored = disposition(Signal::SIGCHLD).map_err(failed())? == Disposition::Ignored;
+        if ignored {
+            set_default(Signal::SIGCHLD).map_err(failed())?;
+        }
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&set, flags).map_err(failed())?;
+        Ok(Self { signals, before, children_ignored: ignored })
+    }
+
+    /// The next signal that has arrived, if any.
+    pub(super) fn next(&self) -> Result<Option<Signal>, Error> {
+        let info = self.signals.read_signal().map_err(Error::system("read a signal"))?;
+        Ok(info.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok()))
+    }
+
+    /// Waits until a signal arrives, `channel` has news or ends, or the time has come.
+    pub(super) fn wait(&self, channel: Option<&OwnedFd>, until: Option<Instant>) -> Result<Wake, Error> {
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(channel.map(|channel| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            match poll(&mut fds, timeout(left)) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Wake::Time),
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(Wake::News),
+                Err(errno) => return Err(Error::system("wait for a child process")(errno)),
+            }
+        }
+    }
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        if self.children_ignored {
+            let _ = set_ignored(Signal::SIGCHLD);
+        }
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+    }
+}
+
+/// Rounded up, so that a wait never ends before its time; the longest that poll(2) takes at most.
+fn timeout(left: Option<Duration>) -> PollTimeout {
+    let Some(left) = left else { return PollTimeout::NONE };
+    let milliseconds = left.as_nanos().div_ceil(1_000_000);
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+}
+
+/// Why [`SignalWatch::wait`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// A signal, or something on the channel.
+    News,
+    /// The time has come.
+    Time,
+}
+
+/// The daemon's end of the channel on which it reports that it is ready.
+#[derive(Debug)]
+pub(super) struct Notifier {
+    channel: OwnedFd,
+}
+
+impl Notifier {
+    /// Reports readiness. That nobody listens any more is no error of the daemon's.
+    pub(super) fn ready(self) -> Result<(), Error> {
+        match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(Error::system("report that startup is complete")(errno)),
+        }
+    }
+}
+
+/// A forked process whose startup is being waited for.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) pid: Pid,
+    /// `None` once the other end is closed: then only the child's death can bring news.
+    pub(super) channel: Option<OwnedFd>,
+}
+
+/// Which process this is after [`fork_child`].
+#[derive(Debug)]
+pub(super) enum Side {
+    Parent(Child),
+    Child(Notifier),
+}
+
+/// Forks. What is buffered for the standard streams is written first, lest both processes write it.
+pub(super) fn fork_child() -> Result<Side, Error> {
+    let _ = io::stdout().flush();
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(Error::system("create the channel for startup notification"))?;
+    match fork() {
+        Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child { pid, channel: Some(ours) })),
+        Ok(Fork::Child) => Ok(Side::Child(Notifier { channel: theirs })),
+        Err(ForkError::Threads(threads)) => Err(Error::Threads { threads }),
+        Err(ForkError::Errno(errno)) => Err(Error::system("fork")(errno)),
+    }
+}
+
+impl Child {
+    /// Whether the child has reported that it is ready, which it does once. Never waits.
+    pub(super) fn is_ready(&mut self) -> bool {
+        let Some(channel) = &self.channel else { return false };
+        let mut byte = [0];
+        match recv(channel.as_raw_fd(), &mut byte, MsgFlags::MSG_DONTWAIT) {
+            Ok(1..) => true,
+            Err(Errno::EAGAIN | Errno::EINTR) => false,
+            Ok(0) | Err(_) => {
+                self.channel = None;
+                false
+            }
+        }
+    }
+}
+
+/// How the process `pid` ended, if it has. Never waits.
+pub(super) fn reap(pid: Pid) -> Result<Option<Status>, Error> {
+    loop {
+        return match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, status)) => {
+                Ok(Some(Status { death: Death::Exited(status), core_dumped: false }))
+            }
+            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
+                Ok(Some(Status { death: Death::Signaled(signal), core_dumped }))
+            }
+            Ok(_) => Ok(None),
+            Err(Errno::EINTR) => continue,
+            Err(errno) => Err(Error::system("wait for a child process")(errno)),
+        };
+    }
+}
+
+/// Puts the calling process into the background: returns in the new process only. The one that was called
+/// stays until the outcome is known and ends with it.
+pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifier, Error> {
+    let watch = SignalWatch::start(&[])?;
+    match fork_child()? {
+        Side::Child(notifier) => {
+            drop(watch);
+            setsid().map_err(Error::system("start a new session"))?;
+            reset_signals()?;
+            Ok(notifier)
+        }
+        Side::Parent(child) => exit_immediately(foreground(&watch, child, program, limit)),
+    }
+}
+
+/// The foreground process: waits for the outcome and says which exit status tells it.
+fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
+    let until = limit.map(|limit| Instant::now() + limit);
+    loop {
+        if child.is_ready() {
+            return 0;
+        }
+        let outcome = reap(child.pid).and_then(|status| match status {
+            Some(status) => Ok(Some(status)),
+            None => watch.wait(child.channel.as_ref(), until).and_then(|wake| match wake {
+                Wake::News => watch.next().map(|_| None),
+                Wake::Time => Err(Error::StartupTimeout {
+                    pid: child.pid.as_raw(),
+                    limit: limit.unwrap_or_default(),
+                }),
+            }),
+        });
+        match outcome {
+            Ok(None) => {}
+            // It may have reported just before it ended, or handed its channel on.
+            Ok(Some(_)) if child.is_ready() => return 0,
+            Ok(Some(Status { death: Death::Exited(status), .. })) if status != 0 => return status,
+            Ok(Some(status)) => {
+                say(program, &format!("fork child died before signaling startup ({status})"));
+                say(program, "could not detach from foreground session");
+                return 1;
+            }
+            Err(error) => {
+                let _ = kill(child.pid, Signal::SIGTERM);
+                say(program, &error.to_string());
+                say(program, "could not detach from foreground session");
+                return 1;
+            }
+        }
+    }
+}
+
+/// A line on standard error. The logger may lead elsewhere, and this is for the operator's shell.
+pub(super) fn say(program: &OsStr, message: &str) {
+    let mut line = program.as_bytes().to_vec();
+    line.extend_from_slice(format!(": {message}\n").as_bytes());
+    let _ = io::stderr().write_all(&line);
+}
+
+/// Makes a detached process independent of who started it, as daemon(7) asks: no signal blocked, none
+/// ignored. `SIGPIPE` stays ignored where it is: Rust's runtime does that for every program.
+fn reset_signals() -> Result<(), Error> {
+    let failed = || Error::system("reset the signals");
+    for signal in Signal::iterator() {
+        let ours = [Signal::SIGKILL, Signal::SIGSTOP, Signal::SIGPIPE].contains(&signal);
+        if !ours && disposition(signal).map_err(failed())? == Disposition::Ignored {
+            set_default(signal).map_err(failed())?;
+        }
+    }
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(failed())
+}

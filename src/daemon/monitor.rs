@@ -1,0 +1,278 @@
+//! The supervising parent: forks the daemon, waits for its death, restarts it.
+
+use super::detach::{Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say};
+use super::error::{Error, seconds};
+use super::guard::{Ownership, Section};
+use super::notify::NotifySocket;
+use super::pidfile::{PidfilePaths, remove_stale};
+use super::restart::{Death, RestartPolicy};
+use super::stdio::Stdio;
+use super::title::MonitorTitle;
+use crate::sys::exit::exit_immediately;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+/// What the monitor hands on to the daemon.
+const FORWARDED: [Signal; 6] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// What a monitor needs.
+#[derive(Debug)]
+pub(super) struct Setup<'a> {
+    pub(super) program: OsString,
+    pub(super) policy: RestartPolicy,
+    /// `None` if the process stays in the foreground: then its standard descriptors are left alone.
+    pub(super) stdio: Option<&'a Stdio>,
+    /// Where to report that the first daemon is ready.
+    pub(super) foreground: Option<Notifier>,
+    pub(super) notify: Option<NotifySocket>,
+    pub(super) ownership: Option<&'a mut Ownership>,
+    pub(super) paths: Option<&'a PidfilePaths>,
+}
+
+/// What a daemon gets from its monitor.
+#[derive(Debug)]
+pub(super) struct Supervised {
+    pub(super) notifier: Notifier,
+    /// How many daemons there were before.
+    pub(super) restarts: u32,
+}
+
+/// Turns the calling process into a monitor. Returns in the daemons only.
+pub(super) fn supervise(setup: Setup<'_>) -> Result<Supervised, Error> {
+    let watch = SignalWatch::start(&FORWARDED)?;
+    let title = MonitorTitle::take(&setup.program);
+    let monitor = Monitor {
+        setup,
+        watch,
+        title,
+        status: "healthy".to_owned(),
+        crashes: 0,
+        crashes_in_a_row: 0,
+        last_restart: None,
+        last_daemon: None,
+        stop: false,
+    };
+    monitor.run()
+}
+
+struct Monitor<'a> {
+    setup: Setup<'a>,
+    watch: SignalWatch,
+    title: MonitorTitle,
+    status: String,
+    crashes: u32,
+    /// Crashes with no healthy time between them.
+    crashes_in_a_row: u32,
+    last_restart: Option<Instant>,
+    last_daemon: Option<Pid>,
+    /// Somebody told the monitor to end.
+    stop: bool,
+}
+
+/// How one daemon's life ended.
+#[derive(Debug)]
+struct Life {
+    pid: Pid,
+    status: Status,
+    /// For how long it was ready, if it ever was.
+    ready_for: Option<Duration>,
+}
+
+impl Monitor<'_> {
+    fn run(mut self) -> Result<Supervised, Error> {
+        let mut ever_ready = false;
+        loop {
+            let life = match fork_child() {
+                Ok(Side::Child(notifier)) => return Ok(self.into_daemon(notifier)),
+                Ok(Side::Parent(child)) => {
+                    let pid = child.pid;
+                    self.live(child, &mut ever_ready).unwrap_or_else(|error| self.fail(pid, &error))
+                }
+                Err(error) if !ever_ready => return Err(error),
+                Err(error) => {
+                    log::error!("{error}, trying again");
+                    self.crashes_in_a_row += 1;
+                    self.pause();
+                    continue;
+                }
+            };
+            if !ever_ready {
+                self.refuse(&life);
+            }
+            self.after_death(&life);
+        }
+    }
+
+    /// In a new daemon: undoes what makes the process a monitor.
+    fn into_daemon(self, notifier: Notifier) -> Supervised {
+        self.title.restore();
+        Supervised { notifier, restarts: self.crashes }
+    }
+
+    /// From a daemon's birth to its death.
+    fn live(&mut self, mut child: Child, ever_ready: &mut bool) -> Result<Life, Error> {
+        let pid = child.pid;
+        self.last_daemon = Some(pid);
+        self.title.show(pid.as_raw(), &self.status);
+        let mut ready_since = None;
+        loop {
+            // In this order: a daemon may report just before it ends.
+            let ended = reap(pid)?;
+            if child.is_ready() {
+                child.channel = None;
+                ready_since = Some(Instant::now());
+                self.daemon_is_ready(ever_ready)?;
+            }
+            if let Some(status) = ended {
+                return Ok(Life { pid, status, ready_for: ready_since.map(|since| since.elapsed()) });
+            }
+            self.watch.wait(child.channel.as_ref(), None)?;
+            self.forward_signals(Some(pid))?;
+        }
+    }
+
+    /// The kernel failed the monitor, which should not happen. It cannot leave a daemon alone.
+    fn fail(&mut self, daemon: Pid, error: &Error) -> ! {
+        let _ = kill(daemon, Signal::SIGTERM);
+        say(&self.setup.program, &error.to_string());
+        log::error!("{error}");
+        exit_immediately(1)
+    }
+
+    /// Once: tells the foreground process and the service manager, and lets go of the terminal.
+    fn daemon_is_ready(&mut self, ever_ready: &mut bool) -> Result<(), Error> {
+        if std::mem::replace(ever_ready, true) {
+            return Ok(());
+        }
+        self.setup.stdio.map_or(Ok(()), Stdio::redirect)?;
+        if let Some(notify) = &self.setup.notify {
+            notify.ready();
+        }
+        self.setup.foreground.take().map_or(Ok(()), Notifier::ready)
+    }
+
+    /// Hands on what has arrived. Without a daemon only a wish to end counts.
+    fn forward_signals(&mut self, daemon: Option<Pid>) -> Result<(), Error> {
+        while let Some(signal) = self.watch.next()? {
+            if signal == Signal::SIGCHLD {
+                continue;
+            }
+            // Without a terminal that could hang up, SIGHUP asks a daemon to read its configuration again.
+            let detached = self.setup.stdio.is_some();
+            self.stop |= match signal {
+                Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT => true,
+                Signal::SIGHUP => !detached,
+                _ => false,
+            };
+            if let Some(daemon) = daemon {
+                // The daemon has not been waited for yet, so the number is still its own.
+                let _ = kill(daemon, signal);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first daemon never became ready: the start has failed, with its status.
+    fn refuse(&mut self, life: &Life) -> ! {
+        self.let_go();
+        if let Death::Exited(status @ 1..) = life.status.death {
+            exit_immediately(status);
+        }
+        let program = &self.setup.program;
+        say(program, &format!("fork child died before signaling startup ({})", life.status));
+        say(program, "could not initiate process monitoring");
+        exit_immediately(1)
+    }
+
+    /// Decides whether there will be another daemon, and waits until it is time.
+    fn after_death(&mut self, life: &Life) {
+        let pid = life.pid;
+        let _ = self.forward_signals(None);
+        // One that failed to start is tried again: the machine may be short of something for a while.
+        let restart = life.ready_for.is_none() || self.setup.policy.restarts(life.status.death);
+        if self.stop || !restart {
+            log::info!("pid {pid} died, {}, exiting", life.status);
+            self.end(0);
+        }
+        self.crashes += 1;
+        self.count_in_a_row(life);
+        self.status = format!("{} crashes: pid {pid} died, {}", self.crashes, life.status);
+        if self.setup.policy.gives_up(self.crashes_in_a_row) {
+            log::error!("{}, giving up after {} crashes in a row", self.status, self.crashes_in_a_row);
+            self.end(1);
+        }
+        if life.status.core_dumped {
+            disable_core_dumps();
+        }
+        self.pause();
+        log::error!("{}, restarting", self.status);
+    }
+
+    fn count_in_a_row(&mut self, life: &Life) {
+        let throttle = self.setup.policy.throttle(self.crashes_in_a_row.max(1));
+        let was_healthy = life.ready_for.is_some_and(|time| time > throttle);
+        self.crashes_in_a_row = if was_healthy { 1 } else { self.crashes_in_a_row + 1 };
+    }
+
+    /// Waits for the throttle, and makes sure of the ownership. Ends the process if it is told to.
+    fn pause(&mut self) {
+        let throttle = self.setup.policy.throttle(self.crashes_in_a_row);
+        let until = self.last_restart.and_then(|last| last.checked_add(throttle));
+        if let Some(until) = until.filter(|until| *until > Instant::now()) {
+            log::warn!("{}, waiting until {} since last restart", self.status, seconds(&throttle));
+            while self.watch.wait(None, Some(until)).is_ok_and(|wake| wake == Wake::News) {
+                let _ = self.forward_signals(None);
+                if self.stop {
+                    log::info!("told to stop, exiting");
+                    self.end(0);
+                }
+            }
+        }
+        self.last_restart = Some(Instant::now());
+        if let (Some(ownership), Some(paths)) = (&mut self.setup.ownership, self.setup.paths)
+            && let Err(error) = ownership.renew(paths)
+        {
+            log::error!("{error}");
+            self.end(1);
+        }
+    }
+
+    /// Ends the monitor.
+    fn end(&mut self, status: i32) -> ! {
+        self.let_go();
+        if let Some(notify) = &self.setup.notify {
+            let _ = notify.send(b"STOPPING=1");
+        }
+        exit_immediately(status)
+    }
+
+    /// Removes what a daemon left that could not clean up itself, and gives up the ownership.
+    fn let_go(&self) {
+        let (Some(ownership), Some(paths)) = (&self.setup.ownership, self.setup.paths) else { return };
+        let removed = Section::enter(paths).and_then(|_section| {
+            let removed = self.last_daemon.map_or(Ok(()), |daemon| remove_stale(paths, daemon));
+            ownership.release();
+            removed
+        });
+        if let Err(error) = removed {
+            log::warn!("{error}");
+        }
+    }
+}
+
+/// The first core tells what there is to tell; more would fill the disk.
+fn disable_core_dumps() {
+    if let Err(errno) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        log::warn!("failed to disable core dumps: {}", errno.desc());
+    }
+}
