@@ -7,6 +7,7 @@ use super::guard::{leads_to, lock_mutex, open_guard_at, release_ownership};
 use super::notify::NotifySocket;
 use super::restart::{Death, RestartPolicy};
 use crate::sys::hooks::{After, Ending};
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::sys::stat::stat;
 use nix::unistd::{Pid, close, getpid, pause, unlink};
@@ -48,10 +49,10 @@ const DONE: u8 = 2;
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
 
-/// Makes `cleanup` the one that [`on_ending`] carries out. A process becomes a daemon once, so a second one
-/// is given back.
-pub(super) fn arm(cleanup: Cleanup) -> Result<(), Cleanup> {
-    CLEANUP.set(cleanup)
+/// Makes `cleanup` the one that [`on_ending`] carries out, unless there is one: a process becomes a daemon
+/// once.
+pub(super) fn arm(cleanup: Cleanup) -> Result<(), Errno> {
+    CLEANUP.set(cleanup).map_err(|_| Errno::EALREADY)
 }
 
 pub(super) fn on_ending(ending: Ending) -> After {
@@ -69,7 +70,11 @@ pub(super) fn on_ending(ending: Ending) -> After {
         Err(_) => return After::Die,
     }
     let mut before = SigSet::empty();
-    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
+    let _ = pthread_sigmask(
+        SigmaskHow::SIG_SETMASK,
+        Some(&SigSet::all()),
+        Some(&mut before),
+    );
     if let Some(notify) = &cleanup.notify {
         let _ = notify.send(b"STOPPING=1");
     }
@@ -83,7 +88,11 @@ pub(super) fn on_ending(ending: Ending) -> After {
 
 /// In a child that the daemon forks: lets go of the ownership, which would otherwise outlive the daemon.
 pub(super) fn on_fork() {
-    if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get() {
+    if let Some(Cleanup {
+        pidfile: Some(pidfile),
+        ..
+    }) = CLEANUP.get()
+    {
         for fd in [&pidfile.ownership, &pidfile.mutex, &pidfile.pidfile] {
             let _ = close(fd.as_raw_fd());
         }
@@ -127,7 +136,9 @@ impl PidfileCleanup {
     /// Whether the monitor, if there is one, will end as well: then the ownership ends here, together with
     /// the pidfile, and whoever sees the pidfile gone can start at once.
     fn is_final(&self, ending: Ending) -> bool {
-        let Some(policy) = self.monitored else { return true };
+        let Some(policy) = self.monitored else {
+            return true;
+        };
         match ending {
             Ending::Exit => !policy.may_restart_after_exit(),
             Ending::Signal(signal) => !policy.restarts(Death::Signaled(signal)),

@@ -96,7 +96,8 @@ impl Monitor<'_> {
                 Ok(Side::Child(notifier)) => return Ok(self.into_daemon(notifier)),
                 Ok(Side::Parent(child)) => {
                     let pid = child.pid;
-                    self.live(child, &mut ever_ready).unwrap_or_else(|error| self.fail(pid, &error))
+                    self.live(child, &mut ever_ready)
+                        .unwrap_or_else(|error| self.fail(pid, &error))
                 }
                 Err(error) if !ever_ready => return Err(error),
                 Err(error) => {
@@ -116,7 +117,10 @@ impl Monitor<'_> {
     /// In a new daemon: undoes what makes the process a monitor.
     fn into_daemon(self, notifier: Notifier) -> Supervised {
         self.title.restore();
-        Supervised { notifier, restarts: self.crashes }
+        Supervised {
+            notifier,
+            restarts: self.crashes,
+        }
     }
 
     /// From a daemon's birth to its death.
@@ -134,7 +138,11 @@ impl Monitor<'_> {
                 self.daemon_is_ready(ever_ready)?;
             }
             if let Some(status) = ended {
-                return Ok(Life { pid, status, ready_for: ready_since.map(|since| since.elapsed()) });
+                return Ok(Life {
+                    pid,
+                    status,
+                    ready_for: ready_since.map(|since| since.elapsed()),
+                });
             }
             self.watch.wait(child.channel.as_ref(), None)?;
             self.forward_signals(Some(pid))?;
@@ -189,7 +197,10 @@ impl Monitor<'_> {
             exit_immediately(status);
         }
         let program = &self.setup.program;
-        say(program, &format!("fork child died before signaling startup ({})", life.status));
+        say(
+            program,
+            &format!("fork child died before signaling startup ({})", life.status),
+        );
         say(program, "could not initiate process monitoring");
         exit_immediately(1)
     }
@@ -208,7 +219,11 @@ impl Monitor<'_> {
         self.count_in_a_row(life);
         self.status = format!("{} crashes: pid {pid} died, {}", self.crashes, life.status);
         if self.setup.policy.gives_up(self.crashes_in_a_row) {
-            log::error!("{}, giving up after {} crashes in a row", self.status, self.crashes_in_a_row);
+            log::error!(
+                "{}, giving up after {} crashes in a row",
+                self.status,
+                self.crashes_in_a_row
+            );
             self.end(1);
         }
         if life.status.core_dumped {
@@ -221,16 +236,30 @@ impl Monitor<'_> {
     fn count_in_a_row(&mut self, life: &Life) {
         let throttle = self.setup.policy.throttle(self.crashes_in_a_row.max(1));
         let was_healthy = life.ready_for.is_some_and(|time| time > throttle);
-        self.crashes_in_a_row = if was_healthy { 1 } else { self.crashes_in_a_row + 1 };
+        self.crashes_in_a_row = if was_healthy {
+            1
+        } else {
+            self.crashes_in_a_row + 1
+        };
     }
 
     /// Waits for the throttle, and makes sure of the ownership. Ends the process if it is told to.
     fn pause(&mut self) {
         let throttle = self.setup.policy.throttle(self.crashes_in_a_row);
-        let until = self.last_restart.and_then(|last| last.checked_add(throttle));
+        let until = self
+            .last_restart
+            .and_then(|last| last.checked_add(throttle));
         if let Some(until) = until.filter(|until| *until > Instant::now()) {
-            log::warn!("{}, waiting until {} since last restart", self.status, seconds(&throttle));
-            while self.watch.wait(None, Some(until)).is_ok_and(|wake| wake == Wake::News) {
+            log::warn!(
+                "{}, waiting until {} since last restart",
+                self.status,
+                seconds(&throttle)
+            );
+            while self
+                .watch
+                .wait(None, Some(until))
+                .is_ok_and(|wake| wake == Wake::News)
+            {
                 let _ = self.forward_signals(None);
                 if self.stop {
                     log::info!("told to stop, exiting");
@@ -258,9 +287,13 @@ impl Monitor<'_> {
 
     /// Removes what a daemon left that could not clean up itself, and gives up the ownership.
     fn let_go(&self) {
-        let (Some(ownership), Some(paths)) = (&self.setup.ownership, self.setup.paths) else { return };
+        let (Some(ownership), Some(paths)) = (&self.setup.ownership, self.setup.paths) else {
+            return;
+        };
         let removed = Section::enter(paths).and_then(|_section| {
-            let removed = self.last_daemon.map_or(Ok(()), |daemon| remove_stale(paths, daemon));
+            let removed = self
+                .last_daemon
+                .map_or(Ok(()), |daemon| remove_stale(paths, daemon));
             ownership.release();
             removed
         });

@@ -11,7 +11,6 @@ use super::pidfile::{PidfilePaths, publish};
 use super::restart::RestartPolicy;
 use super::stdio::Stdio;
 use crate::sys::hooks::{Hooks, install};
-use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getpid};
 use std::cell::{Cell, RefCell};
@@ -67,7 +66,10 @@ impl Startup {
                 ownership: ownership.as_mut(),
                 paths: plan.paths.as_ref(),
             })?;
-            let Supervised { notifier: own, restarts: count } = supervised;
+            let Supervised {
+                notifier: own,
+                restarts: count,
+            } = supervised;
             (notifier, restarts) = (Some(own), count);
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
@@ -80,7 +82,10 @@ impl Startup {
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
-            detached: plan.detach.then_some(Detached { chdir: plan.chdir, stdio: plan.stdio }),
+            detached: plan.detach.then_some(Detached {
+                chdir: plan.chdir,
+                stdio: plan.stdio,
+            }),
             pidfile: plan.paths.map(|paths| paths.pidfile),
             restarts,
             completed: Cell::new(false),
@@ -99,14 +104,20 @@ impl Startup {
         // The report comes last: when the foreground process is gone, all of this must be true.
         if let Some(detached) = &self.detached {
             if detached.chdir {
-                chdir("/").map_err(Error::file("change the working directory to", Path::new("/")))?;
+                chdir("/").map_err(Error::file(
+                    "change the working directory to",
+                    Path::new("/"),
+                ))?;
             }
             detached.stdio.redirect()?;
         }
         if let Some(notify) = &self.notify {
             notify.ready();
         }
-        self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
+        self.notifier
+            .borrow_mut()
+            .take()
+            .map_or(Ok(()), Notifier::ready)
     }
 
     /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
@@ -152,14 +163,27 @@ fn clean_up_at_the_end(
     if pidfile.is_none() && notify.is_none() {
         return Ok(());
     }
-    let cleanup = Cleanup { owner: getpid(), pidfile, notify };
-    // One process, one daemon.
-    arm(cleanup).map_err(|_| Errno::EALREADY).map_err(failed())?;
-    let hooks = Hooks { ending: on_ending, forked: on_fork };
-    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
+    let cleanup = Cleanup {
+        owner: getpid(),
+        pidfile,
+        notify,
+    };
+    arm(cleanup).map_err(failed())?;
+    let hooks = Hooks {
+        ending: on_ending,
+        forked: on_fork,
+    };
+    let signals = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGALRM,
+    ];
     install(hooks, &signals).map_err(failed())
 }
 
 fn c_string(path: &Path) -> Result<CString, Error> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoName { path: path.to_owned() })
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoName {
+        path: path.to_owned(),
+    })
 }

@@ -115,6 +115,7 @@ fn open_null() -> Result<OwnedFd, Error> {
 }
 
 fn open_log(path: &Path) -> Result<OwnedFd, Error> {
-    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     open(path, flags, Mode::from_bits_truncate(0o644)).map_err(Error::file("open", path))
 }

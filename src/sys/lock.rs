@@ -76,7 +76,12 @@ impl WakeTimer {
         unblocked.add(WAKE);
         let mut mask = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&unblocked), Some(&mut mask))?;
-        let mut timer = Self { id: -1, action: wake_action, mask, end: after(limit) };
+        let mut timer = Self {
+            id: -1,
+            action: wake_action,
+            mask,
+            end: after(limit),
+        };
         timer.arm(limit)?;
         Ok(timer)
     }
@@ -91,7 +96,10 @@ impl WakeTimer {
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let spec = libc::itimerspec {
             it_value: timespec(limit.max(Duration::from_nanos(1))),
-            it_interval: libc::timespec { tv_sec: 0, tv_nsec: REPEAT_MS * 1_000_000 },
+            it_interval: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: REPEAT_MS * 1_000_000,
+            },
         };
         // The system calls themselves: glibc's timer_create may allocate, which a signal handler must not.
         // SAFETY: `event`, `self.id` and `spec` are valid for the call; a null old value is allowed.
@@ -138,7 +146,10 @@ fn handler_action(handler: usize) -> libc::sigaction {
 }
 
 fn now() -> libc::timespec {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `now` is valid for the write; the monotonic clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now
@@ -148,7 +159,10 @@ fn after(limit: Duration) -> libc::timespec {
     let (now, limit) = (now(), timespec(limit));
     let nanoseconds = now.tv_nsec + limit.tv_nsec;
     libc::timespec {
-        tv_sec: now.tv_sec.saturating_add(limit.tv_sec).saturating_add(nanoseconds / 1_000_000_000),
+        tv_sec: now
+            .tv_sec
+            .saturating_add(limit.tv_sec)
+            .saturating_add(nanoseconds / 1_000_000_000),
         tv_nsec: nanoseconds % 1_000_000_000,
     }
 }
