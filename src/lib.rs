@@ -4,5 +4,7 @@ pub mod daemon;
 #[cfg(feature = "harness")]
 pub mod fixture;
 #[cfg(feature = "harness")]
+pub mod helper;
+#[cfg(feature = "harness")]
 pub mod observe;
 mod sys;

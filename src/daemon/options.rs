@@ -31,6 +31,7 @@ pub struct DaemonOptions {
     restart: RestartPolicy,
     umask: Option<u32>,
     startup_timeout: Option<Duration>,
+    keep_inherited_fds: bool,
 }
 
 /// What will be done, checked.
@@ -44,6 +45,7 @@ pub(super) struct Plan {
     pub(super) chdir: bool,
     pub(super) stdio: Stdio,
     pub(super) startup_timeout: Option<Duration>,
+    pub(super) keep_inherited_fds: bool,
 }
 
 impl DaemonOptions {
@@ -64,6 +66,7 @@ impl DaemonOptions {
             restart: RestartPolicy::default(),
             umask: None,
             startup_timeout: None,
+            keep_inherited_fds: false,
         }
     }
 
@@ -164,6 +167,16 @@ impl DaemonOptions {
         self
     }
 
+    /// Keeps the descriptors above 2 that the program inherited, when detached.
+    ///
+    /// They lead to `/dev/null` otherwise, as daemon(7) asks: all but those with close-on-exec, which the
+    /// program must have opened itself, and those that a service manager passed (sd_listen_fds(3)).
+    #[must_use]
+    pub fn keep_inherited_fds(mut self, keep: bool) -> Self {
+        self.keep_inherited_fds = keep;
+        self
+    }
+
     /// Turns the calling process into the daemon, up to the point where the program initialises itself.
     ///
     /// Returns in the daemon only. With [`detach`](Self::detach) the process that called waits for the
@@ -223,6 +236,7 @@ impl DaemonOptions {
             chdir: !self.no_chdir,
             stdio: self.stdio.prepare()?,
             startup_timeout: self.startup_timeout,
+            keep_inherited_fds: self.keep_inherited_fds,
         })
     }
 }

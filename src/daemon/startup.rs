@@ -9,7 +9,7 @@ use super::notify::NotifySocket;
 use super::options::Plan;
 use super::pidfile::{PidfilePaths, publish};
 use super::restart::RestartPolicy;
-use super::stdio::Stdio;
+use super::stdio::{Stdio, release_inherited};
 use crate::sys::hooks::{Hooks, install};
 use nix::sys::signal::Signal;
 use nix::unistd::{chdir, getpid};
@@ -50,6 +50,9 @@ impl Startup {
             true => Some(detach(&plan.program, plan.startup_timeout)?),
             false => None,
         };
+        if plan.detach && !plan.keep_inherited_fds {
+            release_inherited()?;
+        }
         let mut ownership = match &plan.paths {
             Some(paths) => Some(Ownership::acquire(paths, plan.overwrite)?),
             None => None,

@@ -1,9 +1,11 @@
 //! The standard descriptors: open at the start, let go at the end.
 
 use super::error::Error;
+use crate::sys::fds::{inherited, redirect};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
+use std::env;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -98,6 +100,25 @@ pub(super) fn ensure_open() -> Result<(), Error> {
         debug_assert_eq!(plain.as_raw_fd(), standard as i32);
         std::mem::forget(plain);
     }
+}
+
+/// Leads every descriptor that the program inherited, beyond the standard ones, to `/dev/null`: a pipe or a
+/// terminal would otherwise stay open for as long as the daemon lives. Sockets that a service manager passed
+/// (sd_listen_fds(3)) are kept.
+pub(super) fn release_inherited() -> Result<(), Error> {
+    let null = open_null()?;
+    let passed: i32 = env::var("LISTEN_FDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let passed = 3..3_i32.saturating_add(passed);
+    // Without /proc nobody can say which they are.
+    for fd in inherited().unwrap_or_default() {
+        if !passed.contains(&fd) {
+            redirect(fd, &null).map_err(Error::system("let go of an inherited descriptor"))?;
+        }
+    }
+    Ok(())
 }
 
 fn duplicate(target: &OwnedFd, standard: StandardFd) -> Result<(), Error> {

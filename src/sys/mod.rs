@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod exit;
+pub(crate) mod fds;
 pub(crate) mod fork;
 pub(crate) mod hooks;
 pub(crate) mod lock;

@@ -1,0 +1,73 @@
+//! The daemon that dies when and how it is told.
+
+use super::behaviour::{LibraryArgs, Moment, count_in, delay, die_by, run_until_killed, signal};
+use super::names::{Helper, Outcome};
+use clap::Parser;
+use nix::sys::signal::Signal;
+use std::path::PathBuf;
+use std::process;
+use std::time::Duration;
+
+/// A daemon that crashes: by a signal or with an exit status, at a moment of its life, a number of times.
+///
+/// It imitates a program with a bug in its initialisation or in its main loop.
+#[derive(Debug, Parser)]
+#[command(name = "crash")]
+pub(super) struct Args {
+    #[command(flatten)]
+    library: LibraryArgs,
+    /// Die by this signal [default: SIGSEGV]
+    #[arg(long, value_parser = signal, conflicts_with = "exit")]
+    signal: Option<Signal>,
+    /// Die with this exit status
+    #[arg(long, value_name = "STATUS")]
+    exit: Option<i32>,
+    /// When to die
+    #[arg(long, default_value = "after-ready")]
+    when: Moment,
+    /// How long after that moment
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    after: Duration,
+    /// Die this many times, then run normally; needs --count-file [default: always]
+    #[arg(long, requires = "count_file")]
+    times: Option<u64>,
+    /// Where the starts are counted, one byte each
+    #[arg(long, value_name = "FILE")]
+    count_file: Option<PathBuf>,
+}
+
+impl Args {
+    fn die_if_it_is_time(&self, now: Moment) -> Outcome {
+        if now != self.when {
+            return Ok(());
+        }
+        let before = self
+            .count_file
+            .as_deref()
+            .map(count_in)
+            .transpose()?
+            .unwrap_or(0);
+        if self.times.is_some_and(|times| before >= times) {
+            return Ok(());
+        }
+        delay(self.after);
+        match self.exit {
+            Some(status) => process::exit(status),
+            None => die_by(self.signal.unwrap_or(Signal::SIGSEGV)),
+        }
+    }
+}
+
+impl Helper for Args {
+    fn run(self) -> Outcome {
+        let startup = match self.when {
+            Moment::BeforePidfile => self.library.clone().start_before_pidfile("crash")?,
+            _ => self.library.start("crash")?,
+        };
+        self.die_if_it_is_time(Moment::BeforePidfile)?;
+        self.die_if_it_is_time(Moment::BeforeReady)?;
+        startup.complete()?;
+        self.die_if_it_is_time(Moment::AfterReady)?;
+        run_until_killed()
+    }
+}

@@ -1,0 +1,165 @@
+//! The daemon that is right in everything but one named thing.
+
+use super::by_hand::{Daemon, Flags};
+use super::names::{Helper, Outcome};
+use clap::{Parser, ValueEnum};
+
+/// A daemon that is right in everything but one named thing.
+///
+/// It shares no code with the library. With `--defect none` nothing is wrong with it.
+#[derive(Debug, Parser)]
+#[command(name = "defective")]
+pub(super) struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// What is wrong
+    #[arg(long, value_name = "NAME")]
+    defect: Defect,
+}
+
+impl Helper for Args {
+    fn run(self) -> Outcome {
+        Daemon::new(self.flags, self.defect).run()
+    }
+}
+
+/// Every defect, [`Defect::None`] first.
+pub const DEFECTS: &[Defect] = &[
+    Defect::None,
+    Defect::NeverReturns,
+    Defect::NoNewSession,
+    Defect::KeepsDirectory,
+    Defect::IgnoresNoChdir,
+    Defect::EarlyExit,
+    Defect::FailureExits0,
+    Defect::SilentFailure,
+    Defect::FailureLeavesProcess,
+    Defect::KeepsStdio,
+    Defect::MonitorKeepsStdio,
+    Defect::ClosesStdio,
+    Defect::WritesIntoPidfile,
+    Defect::LeaksDescriptor,
+    Defect::ParentPid,
+    Defect::MalformedPidfile,
+    Defect::WritablePidfile,
+    Defect::NoPidfileInForeground,
+    Defect::NotLocked,
+    Defect::LockDropped,
+    Defect::SilentRefusal,
+    Defect::RefusalExits0,
+    Defect::TruncatesLivePidfile,
+    Defect::UnlinksLivePidfile,
+    Defect::OverwriteRefused,
+    Defect::OverwrittenRemovesPidfile,
+    Defect::StaleRefused,
+    Defect::RecycledPidRefused,
+    Defect::EmptyRefused,
+    Defect::IgnoresSigterm,
+    Defect::CrashesOnSigterm,
+    Defect::PidfileLeft,
+    Defect::LeavesWorker,
+    Defect::NoRestart,
+    Defect::RestartKeepsPidfile,
+    Defect::CleanExitRestarted,
+    Defect::OrphansDaemon,
+    Defect::OrphansPidfile,
+    Defect::LockDroppedInThrottle,
+    Defect::NoThrottle,
+    Defect::LeaksPerRestart,
+    Defect::LeavesZombies,
+    Defect::RestartKeepsNoLock,
+];
+
+/// One thing that daemons get wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+#[value(rename_all = "kebab-case")]
+pub enum Defect {
+    /// Nothing is wrong.
+    None,
+    /// The foreground process stays, although the daemon is ready.
+    NeverReturns,
+    /// The daemon stays in the session of whoever started it, terminal included.
+    NoNewSession,
+    /// The daemon stays in the directory in which it was started.
+    KeepsDirectory,
+    /// The daemon moves to `/` although it was asked not to.
+    IgnoresNoChdir,
+    /// The foreground process exits 0 before the daemon has started.
+    EarlyExit,
+    /// The foreground process exits 0 although the daemon failed to start.
+    #[value(name = "failure-exits-0")]
+    FailureExits0,
+    /// A failed start says nothing.
+    SilentFailure,
+    /// A failed start leaves a process behind.
+    FailureLeavesProcess,
+    /// The daemon keeps the standard descriptors of whoever started it.
+    KeepsStdio,
+    /// The monitor keeps them, the daemon does not.
+    MonitorKeepsStdio,
+    /// The daemon closes the standard descriptors and puts nothing in their place.
+    ClosesStdio,
+    /// Started with closed standard descriptors, it writes its messages into its pidfile.
+    WritesIntoPidfile,
+    /// The daemon keeps the descriptors that it inherited.
+    LeaksDescriptor,
+    /// The pidfile names the process that forked the daemon.
+    ParentPid,
+    /// The pidfile holds more than a pid on its first line.
+    MalformedPidfile,
+    /// Everybody may write to the pidfile.
+    WritablePidfile,
+    /// There is a pidfile only when detached.
+    NoPidfileInForeground,
+    /// Nothing is locked.
+    NotLocked,
+    /// The lock is dropped when the pidfile is read once more and closed, as fcntl(2) warns.
+    LockDropped,
+    /// A refused start says nothing.
+    SilentRefusal,
+    /// A refused start exits 0.
+    #[value(name = "refusal-exits-0")]
+    RefusalExits0,
+    /// A refused start empties the pidfile of the running daemon.
+    TruncatesLivePidfile,
+    /// A refused start deletes the pidfile of the running daemon.
+    UnlinksLivePidfile,
+    /// A running daemon cannot be overwritten.
+    OverwriteRefused,
+    /// An overwritten daemon deletes its successor's pidfile when it ends.
+    OverwrittenRemovesPidfile,
+    /// Any pidfile that exists stops a start.
+    StaleRefused,
+    /// A pidfile that names some living process stops a start.
+    RecycledPidRefused,
+    /// An empty pidfile stops a start.
+    EmptyRefused,
+    /// `SIGTERM` is ignored.
+    IgnoresSigterm,
+    /// `SIGTERM` leads to a crash.
+    CrashesOnSigterm,
+    /// The pidfile stays when the daemon ends.
+    PidfileLeft,
+    /// A worker process stays when the daemon ends.
+    LeavesWorker,
+    /// The monitor does not restart a crashed daemon.
+    NoRestart,
+    /// The pidfile still names the first daemon after a restart.
+    RestartKeepsPidfile,
+    /// The monitor restarts a daemon that ended because it was told to.
+    CleanExitRestarted,
+    /// `SIGTERM` ends the monitor and not the daemon.
+    OrphansDaemon,
+    /// `SIGTERM` to the monitor ends both and leaves the pidfile.
+    OrphansPidfile,
+    /// While the monitor waits to restart the daemon, nobody holds the lock.
+    LockDroppedInThrottle,
+    /// A daemon that keeps crashing is restarted in a tight loop.
+    NoThrottle,
+    /// The monitor has one more descriptor after each restart.
+    LeaksPerRestart,
+    /// The monitor does not reap the daemons that crashed.
+    LeavesZombies,
+    /// A restarted daemon does not lock its pidfile, and its monitor does not hold the lock any more.
+    RestartKeepsNoLock,
+}
