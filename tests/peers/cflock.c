@@ -115,6 +115,8 @@ static int detach(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
     waitpid(child, NULL, 0);
     ssize_t got = read(ends[0], &byte, 1);
+    if (got != 1)
+        warnx("the daemon did not start");
     _exit(got == 1 ? 0 : 1);
 }
 

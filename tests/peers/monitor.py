@@ -260,6 +260,8 @@ def detach(options):
     if os.fork():
         os.close(writer)
         status = os.read(reader, 1)
+        if not status:
+            say("killed before it was ready")
         return status[0] if status else 1
     os.close(reader)
     os.setsid()

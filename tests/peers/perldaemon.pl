@@ -52,6 +52,7 @@ sub detach {
         my $got = sysread $status_from, my $byte, 1;
         POSIX::_exit(0) if $got;
         waitpid $child, 0;
+        print STDERR "perldaemon: killed before it was ready\n" if WIFSIGNALED($?);
         POSIX::_exit(WIFEXITED($?) && WEXITSTATUS($?) || 1);
     }
     close $status_from;

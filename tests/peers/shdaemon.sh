@@ -34,6 +34,10 @@ finish() {
     exit "$1"
 }
 
+if ! command -v flock >/dev/null; then
+    echo "shdaemon: flock(1) is missing: install util-linux" >&2
+    exit 1
+fi
 exec 9>>"$pidfile.lock" || exit 1
 if ! flock -n 9; then
     echo "shdaemon: $pidfile: already running as pid $(cat "$pidfile" 2>/dev/null)" >&2
