@@ -24,6 +24,7 @@ if [ -z "$pidfile" ]; then
     exit 2
 fi
 
+umask 022
 child=
 finish() {
     trap '' TERM INT HUP
