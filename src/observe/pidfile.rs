@@ -175,7 +175,8 @@ fn look(path: &Path) -> Seen {
 }
 
 fn unreadable(error: &io::Error) -> PidfileContent {
-    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+    // Of errors without a number, the one that happens is a name with a zero byte.
+    match error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw) {
         Errno::ENOENT => PidfileContent::Missing,
         errno => PidfileContent::Unreadable(errno),
     }

@@ -17,8 +17,10 @@ use super::{Device, Fact, ObserveError, Observed, SignalSet};
 /// Facts about one process at one time, after [proc(5)].
 ///
 /// All are of one process: should it end and its number be used again while it is being read, the
-/// snapshot is [`Observed::Gone`], never a mixture. It is not atomic, though: a process that
-/// executes another program meanwhile may show the title of one and the executable of the other.
+/// snapshot is [`Observed::Gone`], never a mixture. It is not
+/// atomic, though. A process that executes another program meanwhile may show the title of one and
+/// the executable of the other, or no arguments yet: `Command::spawn` returns a moment before that
+/// is done. One that is just ending may have lost its executable and directories already.
 ///
 /// [proc(5)]: https://man7.org/linux/man-pages/man5/proc.5.html
 #[derive(Clone, Debug, PartialEq, Eq)]
