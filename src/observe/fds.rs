@@ -15,7 +15,6 @@ use super::bytes::{field, fields, number, number_in_base};
 use super::observed::{Stop, settle};
 use super::proc_dir::ProcDir;
 use super::shown::Shown;
-use super::stat::Stat;
 use super::{Device, Inode, Lock, ObserveError, Observed};
 
 /// The open descriptors of one process, by number.
@@ -111,7 +110,9 @@ impl Descriptors {
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let numbers = match dir.numbers("fd") {
             // Nobody but root may look into a zombie, but it is known to have none.
-            Err(Stop::Failed(error)) if error.is_denied() && is_zombie(dir)? => Vec::new(),
+            Err(Stop::Failed(error)) if error.is_denied() && dir.stat()?.state.is_zombie() => {
+                Vec::new()
+            }
             numbers => numbers?,
         };
         let mut list = Vec::with_capacity(numbers.len());
@@ -164,11 +165,6 @@ impl<'a> IntoIterator for &'a Descriptors {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
-}
-
-fn is_zombie(dir: &ProcDir) -> Result<bool, Stop> {
-    let stat = Stat::parse(&dir.read("stat")?).map_err(|field| dir.syntax("stat", field))?;
-    Ok(stat.state.is_zombie())
 }
 
 impl Descriptor {

@@ -1,19 +1,18 @@
 //! Who locks a file.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 
 use super::bytes::{field, lines, number, words};
+use super::look::{look_at, open_path};
 use super::{Descriptors, Device, Inode, ObserveError, Observed};
 use crate::sys::getlk::write_locker;
-use crate::sys::private_fds::with_private_fds;
 
 /// A lock, as a line of [proc_locks(5)] or of [`/proc/PID/fdinfo/FD`][fdinfo] shows it.
 ///
@@ -199,9 +198,10 @@ impl LockState {
 /// under a lock are not reported. `None` also if there is no such file. A file that is not regular
 /// cannot be locked in this way, and is not opened.
 ///
-/// Nothing is disturbed, though closing a file commonly drops the POSIX locks that the process
-/// holds on it: it is opened by a thread with a descriptor table of its own. For the same reason
-/// the answer may be this very process.
+/// The locks of this process are not disturbed, although closing a file commonly drops the POSIX
+/// locks that the process holds on it: if it has the file open, it is opened again by a thread with
+/// a descriptor table of its own. For the same reason the answer may be this very process. What
+/// remains is to not lock a file in one thread at the very moment when another looks at it.
 ///
 /// # Errors
 ///
@@ -210,9 +210,9 @@ impl LockState {
 /// [fcntl(2)]: https://man7.org/linux/man-pages/man2/fcntl.2.html
 pub fn posix_write_locker(path: impl AsRef<Path>) -> Result<Option<Locker>, ObserveError> {
     let path = path.as_ref();
-    let answer = with_private_fds(path, |path| match open_privately(path)? {
-        (_, Some(file)) => Ok(posix_write_locker_of(&file)?),
-        (_, None) => Ok(None),
+    let answer = look_at(path, |opened| match opened?.file {
+        Some(file) => Ok(posix_write_locker_of(&file?)?),
+        None => Ok(None),
     });
     match answer.and_then(|answer| answer) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -228,33 +228,6 @@ pub fn posix_write_locker(path: impl AsRef<Path>) -> Result<Option<Locker>, Obse
 /// `EBADF` if the descriptor was opened with `O_PATH`.
 pub fn posix_write_locker_of(file: impl AsFd) -> nix::Result<Option<Locker>> {
     Ok(write_locker(file.as_fd())?.map(Locker::from_raw))
-}
-
-/// Looks at a file, and opens it for reading only if it is regular: opening a fifo may wake its
-/// writer, opening a device may do anything.
-///
-/// To be called within [`with_private_fds`] only.
-pub(super) fn open_privately(path: &Path) -> io::Result<(fs::Metadata, Option<fs::File>)> {
-    let named = open_path(path)?;
-    let metadata = named.metadata()?;
-    if !metadata.is_file() {
-        return Ok((metadata, None));
-    }
-    let again = format!("/proc/thread-self/fd/{}", named.as_raw_fd());
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY; // Without O_NONBLOCK a lease could make it wait.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(again)?;
-    Ok((metadata, Some(file)))
-}
-
-/// Gets hold of a file without opening it: closing such a descriptor drops no lock.
-fn open_path(path: &Path) -> io::Result<fs::File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_PATH.bits())
-        .open(path)
 }
 
 /// Which of the processes `pids` hold a lock on the file at `path`, and through which descriptors,

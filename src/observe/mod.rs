@@ -35,6 +35,7 @@ mod error;
 mod fds;
 mod inode;
 mod locks;
+mod look;
 mod observed;
 mod pidfile;
 mod proc_dir;

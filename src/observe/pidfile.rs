@@ -1,20 +1,19 @@
 //! The file in which a daemon says its pid.
 
 use std::fmt;
-use std::fs::{self, FileType, Metadata};
+use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::bytes::number;
-use super::locks::open_privately;
+use super::look::{Opened, look_at};
 use super::shown::Shown;
 use super::{Inode, Locker, posix_write_locker_of};
-use crate::sys::private_fds::with_private_fds;
 
 /// Facts about a pidfile, to be judged by others.
 ///
@@ -110,7 +109,7 @@ impl Pidfile {
         let path = path.into();
         let symlink = fs::read_link(&path).ok();
         let (content, file, locker) =
-            with_private_fds(&path, look).unwrap_or_else(|error| (unreadable(&error), None, None));
+            look_at(&path, look).unwrap_or_else(|error| (unreadable(&error), None, None));
         Self {
             path,
             symlink,
@@ -141,36 +140,34 @@ impl Pidfile {
 
 type Seen = (PidfileContent, Option<FileFacts>, Option<Locker>);
 
-fn look(path: &Path) -> Seen {
-    let (metadata, file) = match open_privately(path) {
+fn look(opened: io::Result<Opened>) -> Seen {
+    let Opened { metadata, file } = match opened {
         Ok(opened) => opened,
-        // What cannot be opened can often be described.
-        Err(error) => {
-            return (
-                unreadable(&error),
-                fs::metadata(path).ok().as_ref().map(FileFacts::of),
-                None,
-            );
+        Err(error) => return (unreadable(&error), None, None),
+    };
+    let facts = FileFacts::of(&metadata);
+    match file {
+        Some(Ok(file)) => read(&file, facts),
+        Some(Err(error)) => (unreadable(&error), Some(facts), None),
+        None => {
+            let kind = FileKind::of(metadata.file_type());
+            (PidfileContent::NotRegular(kind), Some(facts), None)
         }
-    };
-    let Some(file) = file else {
-        return (
-            PidfileContent::NotRegular(FileKind::of(metadata.file_type())),
-            Some(FileFacts::of(&metadata)),
-            None,
-        );
-    };
+    }
+}
+
+fn read(file: &File, facts: FileFacts) -> Seen {
     let mut bytes = Vec::new();
-    let content = match (&file).take(MOST_BYTES).read_to_end(&mut bytes) {
+    let content = match file.take(MOST_BYTES).read_to_end(&mut bytes) {
         Ok(_) => PidfileContent::parse(&bytes),
         Err(error) => unreadable(&error),
     };
     // Once more after reading, so that the size is not older than the content.
-    let metadata = file.metadata().unwrap_or(metadata);
+    let facts = file.metadata().as_ref().map_or(facts, FileFacts::of);
     (
         content,
-        Some(FileFacts::of(&metadata)),
-        posix_write_locker_of(&file).ok().flatten(),
+        Some(facts),
+        posix_write_locker_of(file).ok().flatten(),
     )
 }
 

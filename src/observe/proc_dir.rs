@@ -12,6 +12,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::observed::{Fact, Stop};
+use super::stat::Stat;
 use super::{ObserveError, bytes};
 
 /// The directory of one process.
@@ -101,8 +102,21 @@ impl ProcDir {
         Path::new("/proc").join(self.pid.to_string()).join(name)
     }
 
-    /// The error of a file that lacks `field`.
+    /// `/proc/PID/stat`, understood.
+    pub(super) fn stat(&self) -> Result<Stat, Stop> {
+        let stat = Stat::parse(&self.read("stat")?).map_err(|field| self.syntax("stat", field))?;
+        if stat.is_void() {
+            Err(Stop::Gone)
+        } else {
+            Ok(stat)
+        }
+    }
+
+    /// Why a file lacks `field`: of a process that is being removed the kernel shows empty files.
     pub(super) fn syntax(&self, name: &str, field: &'static str) -> Stop {
+        if self.has_ended() {
+            return Stop::Gone;
+        }
         Stop::Failed(ObserveError::Syntax {
             path: self.name(name),
             field,

@@ -10,7 +10,7 @@ use nix::unistd::{Gid, Pid, Uid};
 use super::observed::{Stop, settle};
 use super::proc_dir::ProcDir;
 use super::shown::Shown;
-use super::stat::{Stat, State};
+use super::stat::State;
 use super::status::{Status, limit};
 use super::{Device, Fact, ObserveError, Observed, SignalSet};
 
@@ -154,7 +154,7 @@ impl Process {
         let status =
             Status::parse(&dir.read("status")?).map_err(|field| dir.syntax("status", field))?;
         // Last, so that what has become a zombie meanwhile is called one.
-        let stat = Stat::parse(&dir.read("stat")?).map_err(|field| dir.syntax("stat", field))?;
+        let stat = dir.stat()?;
         // The kernel says "denied" about a zombie's links, which do not exist.
         let link = |fact| {
             if stat.state.is_zombie() && fact == Fact::Denied {

@@ -94,6 +94,12 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// Whether the process was being removed while the kernel wrote this, and so left out its
+    /// relatives: parent 0, group and session -1, no threads.
+    pub(super) fn is_void(&self) -> bool {
+        self.threads == 0
+    }
+
     /// Parses the file. The error is the name of the part that is wrong, after the manual page.
     pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         // The command may hold any byte, `) (` as well; the fields behind it are numbers.
@@ -202,6 +208,13 @@ mod tests {
                 .unwrap();
             [&self[..at], to, &self[at + from.len()..]].concat()
         }
+    }
+
+    #[test]
+    fn a_process_that_is_being_removed_is_told_by_its_lack_of_threads() {
+        let text = b"42 (x) X 0 -1 -1 0 -1 4228108 0 0 0 0 0 0 0 0 0 20 0 0 0 65385 0 0 0";
+        assert!(Stat::parse(text).unwrap().is_void());
+        assert!(!Stat::parse(&with_comm(b"x")).unwrap().is_void());
     }
 
     #[test]

@@ -142,7 +142,9 @@ fn scan() -> Result<BTreeMap<Pid, Stat>, ObserveError> {
             Err(error) => return Err(ObserveError::new(&path, error)),
         };
         let stat = Stat::parse(&text).map_err(|field| ObserveError::Syntax { path, field })?;
-        stats.insert(stat.pid, stat);
+        if !stat.is_void() {
+            stats.insert(stat.pid, stat);
+        }
     }
     Ok(stats)
 }

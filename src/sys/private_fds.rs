@@ -6,7 +6,6 @@
 //! of its own process.
 
 use std::io;
-use std::path::Path;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
@@ -17,24 +16,27 @@ const STACK_BYTES: usize = 256 * 1024;
 
 /// Runs `look` in a thread that has no descriptor but those it opens.
 ///
-/// A function pointer, not a closure, so that no descriptor of the caller can be captured: in the
-/// thread its number would mean another file. `look` finds its descriptors in
+/// `look` is a function pointer, not a closure, and `argument` must not lead to a descriptor of the
+/// caller: in the thread its number would mean another file. `look` finds its descriptors in
 /// `/proc/thread-self/fd` (`/proc/self/fd` is the table of the process), and must not use standard
 /// input and output.
 ///
 /// # Errors
 ///
 /// No thread could be started, or the kernel refuses it a table of its own.
-pub(crate) fn with_private_fds<T: Send>(path: &Path, look: fn(&Path) -> T) -> io::Result<T> {
+pub(crate) fn with_private_fds<A: Copy + Send, T: Send>(
+    argument: A,
+    look: fn(A) -> T,
+) -> io::Result<T> {
     thread::scope(|scope| {
         let worker = thread::Builder::new()
             .name("observe".into())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || {
+            .spawn_scoped(scope, move || {
                 // A handler that writes to a self-pipe must not run where that pipe does not exist.
                 SigSet::all().thread_block()?;
                 leave_shared_table()?;
-                Ok(look(path))
+                Ok(look(argument))
             })?;
         worker
             .join()
@@ -46,7 +48,7 @@ pub(crate) fn with_private_fds<T: Send>(path: &Path, look: fn(&Path) -> T) -> io
 ///
 /// Empty, because copies would outlive `join` by a moment: a thread is joined before the kernel
 /// closes its descriptors, and a pipe or flock that the caller closes next would stay open that
-/// long.
+/// long. While this runs the kernel does copy them, as it does for each new process.
 fn leave_shared_table() -> nix::Result<()> {
     // SAFETY: takes three integers and touches no memory. With CLOSE_RANGE_UNSHARE the descriptors
     // are closed in a new table of this thread alone, in which no owned descriptor exists yet.

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use daemonproof::observe::{Access, Descriptor, Descriptors, Inode, Target};
 use nix::fcntl::OFlag;
@@ -10,7 +10,7 @@ use nix::libc;
 use nix::sys::eventfd::EventFd;
 use nix::unistd::{Pid, Uid};
 
-use crate::support::{Idle, as_nobody, fd_of, new_file, posix, sandbox, sandbox_file, succeeds};
+use crate::support::{Idle, alone, as_nobody, fd_of, new_file, posix, sandbox, sandbox_file};
 
 fn descriptors(pid: Pid) -> Descriptors {
     Descriptors::of(pid)
@@ -153,7 +153,7 @@ fn a_terminal_is_a_terminal_and_its_master_is_not() {
 }
 
 #[test]
-fn of_this_process_all_is_seen_and_nothing_of_the_looking() {
+fn of_this_process_all_is_seen() {
     let (_dir, path, file) = sandbox_file();
     posix(&file, libc::F_WRLCK, 0, 0);
     let seen = descriptors(Pid::this());
@@ -163,24 +163,15 @@ fn of_this_process_all_is_seen_and_nothing_of_the_looking() {
         (own.access, own.close_on_exec, own.locks.len()),
         (Access::ReadWrite, true, 1)
     );
-
-    // In a process with nothing else going on: this program, run again for this test's helper alone.
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "fds::nothing_of_the_looking", "--test-threads=1"]);
-    assert!(succeeds(command.env(ALONE, "1")));
 }
 
-const ALONE: &str = "OBSERVE_TEST_ALONE";
-
-/// Does its work only when run alone, by the test above.
 #[test]
-fn nothing_of_the_looking() {
-    if std::env::var_os(ALONE).is_some() {
-        let before = descriptors(Pid::this());
+fn nothing_of_the_looking_is_seen() {
+    alone("fds::nothing_of_the_looking_is_seen", || {
+        let seen = descriptors(Pid::this());
         let listed = fs::read_dir("/proc/self/fd").unwrap().count();
-        assert_eq!(before.len(), listed - 1, "{before}");
-        assert_eq!(descriptors(Pid::this()), before);
-    }
+        assert_eq!(seen.len(), listed - 1, "{seen}");
+    });
 }
 
 #[test]

@@ -9,9 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK};
 use nix::unistd::Pid;
 
-use crate::support::{
-    Idle, as_nobody, fd_of, new_file, no_spawning, ofd, posix, sandbox, sandbox_file,
-};
+use crate::support::{Idle, alone, as_nobody, fd_of, new_file, ofd, posix, sandbox, sandbox_file};
 
 const WHOLE: LockRange = LockRange {
     start: 0,
@@ -37,7 +35,7 @@ fn a_posix_lock_shows_with_its_owner_only() {
 }
 
 #[test]
-fn an_flock_shows_with_all_who_share_it_and_outlives_who_took_it() {
+fn an_flock_shows_with_all_who_share_it() {
     let (_dir, path, file) = sandbox_file();
     let file = Flock::lock(file, FlockArg::LockSharedNonblock).unwrap();
     let child = Idle::with_stdout(file.try_clone().unwrap());
@@ -49,18 +47,27 @@ fn an_flock_shows_with_all_who_share_it_and_outlives_who_took_it() {
         (lock.kind, lock.mode, lock.range),
         (LockKind::Flock, LockMode::Read, WHOLE)
     );
-    assert_eq!(lock, both[1].lock);
-    assert_eq!(lock.pid(), Some(Pid::this()));
+    assert_eq!((lock, lock.pid()), (both[1].lock, Some(Pid::this())));
+}
 
-    // Not unlocked, only closed; so the child still has it.
-    let _quiet = no_spawning();
-    forget_without_unlock(file);
-    assert_eq!(locks_on(&path, &[Pid::this()]).unwrap(), []);
-    let held = locks_on(&path, &[child.pid()]).unwrap();
-    assert_eq!(held[0].lock.pid(), Some(Pid::this()));
-    assert!(lock_state(&path).unwrap().is_locked());
-    drop(child);
-    assert!(!lock_state(&path).unwrap().is_locked());
+#[test]
+fn an_flock_is_held_until_the_last_who_shares_it_closes_it() {
+    alone(
+        "locks::an_flock_is_held_until_the_last_who_shares_it_closes_it",
+        || {
+            let (_dir, path, file) = sandbox_file();
+            let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+            let child = Idle::with_stdout(file.try_clone().unwrap());
+            close_without_unlock(file);
+            assert_eq!(locks_on(&path, &[Pid::this()]).unwrap(), []);
+            // It still names the process that took it.
+            let held = locks_on(&path, &[child.pid()]).unwrap();
+            assert_eq!(held[0].lock.pid(), Some(Pid::this()));
+            assert!(lock_state(&path).unwrap().is_write_locked());
+            drop(child);
+            assert!(!lock_state(&path).unwrap().is_locked());
+        },
+    );
 }
 
 #[test]
@@ -144,20 +151,21 @@ fn looking_drops_no_lock_of_this_process() {
 
 #[test]
 fn looking_keeps_no_descriptor_of_this_process_open() {
-    let (dir, path, file) = sandbox_file();
-    let other = dir.path().join("other");
-    let _quiet = no_spawning();
-    for _ in 0..200 {
-        let lock = Flock::lock(new_file(&other), FlockArg::LockExclusiveNonblock).unwrap();
-        assert_eq!(posix_write_locker(&path).unwrap(), None);
-        forget_without_unlock(lock);
-        assert!(
-            !lock_state(&other).unwrap().is_locked(),
-            "a copy of the descriptor is left"
-        );
-        fs::remove_file(&other).unwrap();
-    }
-    drop(file);
+    alone(
+        "locks::looking_keeps_no_descriptor_of_this_process_open",
+        || {
+            // It is open here, so it is looked at through another descriptor table.
+            let (dir, path, _file) = sandbox_file();
+            let other = dir.path().join("other");
+            for _ in 0..200 {
+                let lock = Flock::lock(new_file(&other), FlockArg::LockExclusiveNonblock).unwrap();
+                assert_eq!(posix_write_locker(&path).unwrap(), None);
+                close_without_unlock(lock);
+                assert!(!lock_state(&other).unwrap().is_locked(), "a copy is left");
+                fs::remove_file(&other).unwrap();
+            }
+        },
+    );
 }
 
 #[test]
@@ -193,7 +201,7 @@ fn a_file_that_cannot_be_read_is_an_error_to_the_question_that_needs_it() {
 }
 
 /// Closes the file but does not unlock it, which `Flock` does when it is dropped.
-fn forget_without_unlock(lock: Flock<File>) {
+fn close_without_unlock(lock: Flock<File>) {
     let fd = fd_of(&lock);
     std::mem::forget(lock);
     nix::unistd::close(fd).unwrap();

@@ -3,7 +3,6 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -14,14 +13,6 @@ use tempfile::TempDir;
 
 /// The user that is nobody, and owns nothing.
 const NOBODY: u32 = 65534;
-
-/// Held by those who start a child, which has copies of all descriptors until it executes its program.
-static SPAWNING: RwLock<()> = RwLock::new(());
-
-/// Keeps other tests from starting children, where a copy of a locked descriptor would matter.
-pub(crate) fn no_spawning() -> RwLockWriteGuard<'static, ()> {
-    SPAWNING.write().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What an idle shell does: says that it is there, and waits. It speaks through a subshell, because a
 /// shell that redirects its own output keeps the old one at another descriptor for a moment.
@@ -50,7 +41,8 @@ impl Idle {
     /// Starts it and waits for its first line on standard error: when `Command::spawn` returns, the
     /// kernel has not set up the new program in all parts.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = spawn(command.stdin(Stdio::piped()).stderr(Stdio::piped()));
+        let command = command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the child starts");
         let errors = child.stderr.as_mut().expect("standard error is a pipe");
         let mut line = String::new();
         BufReader::new(errors)
@@ -77,22 +69,37 @@ impl Idle {
     }
 }
 
-fn spawn(command: &mut Command) -> Child {
-    let _spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
-    command.spawn().expect("the child starts")
-}
-
-/// Runs a command to its end, and says whether that was a good one.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
-    let status = spawn(command.stdin(Stdio::null()).stdout(Stdio::null())).wait();
-    status.is_ok_and(|status| status.success())
-}
-
 impl Drop for Idle {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+/// Set, to the name of a test, in the process that runs it alone.
+const ALONE: &str = "OBSERVE_TEST_ALONE";
+
+/// Runs the body of the test `name` in a process of its own. Elsewhere other tests start children,
+/// which have copies of all descriptors until they execute their program, or look at files.
+pub(crate) fn alone(name: &str, body: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some_and(|alone| alone == name) {
+        return body();
+    }
+    let this = std::env::current_exe().expect("this program has a name");
+    let mut command = Command::new(this);
+    command
+        .args(["--exact", name, "--test-threads=1", "--nocapture"])
+        .env(ALONE, name);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("this program can be run");
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{stdout}{stderr}"
+    );
 }
 
 pub(crate) fn sandbox() -> TempDir {
