@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -96,7 +96,7 @@ pub struct HeldLock {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockState {
-    /// Those that are held.
+    /// Those that are held. Locks that differ in nothing, as of two who share one, are listed once.
     pub held: Vec<Lock>,
     /// Those that are waited for.
     pub awaited: Vec<Lock>,
@@ -180,6 +180,20 @@ impl Locker {
 }
 
 impl LockState {
+    /// Adds the locks on `inode` in the text of `/proc/locks`, unless they are known.
+    fn add(&mut self, text: &[u8], inode: Inode) {
+        for (lock, awaited) in lines(text).filter_map(parse_line) {
+            let list = if awaited {
+                &mut self.awaited
+            } else {
+                &mut self.held
+            };
+            if lock.inode == Some(inode) && !list.contains(&lock) {
+                list.push(lock);
+            }
+        }
+    }
+
     /// Whether anyone holds any lock on the file.
     pub fn is_locked(&self) -> bool {
         !self.held.is_empty()
@@ -285,38 +299,40 @@ pub fn lock_state(path: impl AsRef<Path>) -> Result<LockState, ObserveError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockState::default()),
         Err(error) => return Err(ObserveError::new(path, error)),
     };
-    let mut state = read_lock_state(inode)?;
-    // The kernel hands out a long list by pages, and an entry may slip past between two of them. So
-    // only an answer that was given twice is taken, unless the file is locked and unlocked all the
-    // time.
-    for _ in 0..MOST_READS {
-        let again = read_lock_state(inode)?;
-        if again == state {
+    let locks = Path::new("/proc/locks");
+    let mut state = LockState::default();
+    for _ in 0..READS_OF_LONG_LIST {
+        let (text, pieces) = read_list(locks).map_err(|error| ObserveError::new(locks, error))?;
+        state.add(&text, inode);
+        if pieces <= 1 {
             break;
         }
-        state = again;
     }
     Ok(state)
 }
 
-/// How often `/proc/locks` is read again while it changes.
-const MOST_READS: usize = 8;
+/// How often `/proc/locks` is read if it comes in several pieces, so that what one reading skips is
+/// likely in another. A lock that is given up meanwhile may then still be reported.
+const READS_OF_LONG_LIST: usize = 16;
 
-fn read_lock_state(inode: Inode) -> Result<LockState, ObserveError> {
-    let path = Path::new("/proc/locks");
-    let text = fs::read(path).map_err(|error| ObserveError::new(path, error))?;
-    let mut state = LockState::default();
-    for (lock, awaited) in lines(&text)
-        .filter_map(parse_line)
-        .filter(|(lock, _)| lock.inode == Some(inode))
-    {
-        if awaited {
-            state.awaited.push(lock)
-        } else {
-            state.held.push(lock)
+/// Reads a list of the kernel in as few pieces as it allows: by pages of about 60 locks.
+///
+/// A piece is exact, but each begins with the entry whose number is next, so if earlier ones have
+/// gone, others are skipped. `fs::read` begins with 32 bytes, and so would often skip some.
+fn read_list(path: &Path) -> io::Result<(Vec<u8>, usize)> {
+    const MOST_BYTES: usize = 16 * 1024;
+    let mut file = fs::File::open(path)?;
+    let (mut text, mut pieces) = (Vec::new(), 0);
+    loop {
+        let start = text.len();
+        text.resize(start + MOST_BYTES, 0);
+        let length = file.read(&mut text[start..])?;
+        text.truncate(start + length);
+        if length == 0 {
+            return Ok((text, pieces));
         }
+        pieces += 1;
     }
-    Ok(state)
 }
 
 /// The identity by which `/proc/locks` calls an open file. Its device is the file system's, as
@@ -324,7 +340,7 @@ fn read_lock_state(inode: Inode) -> Result<LockState, ObserveError> {
 fn inode_in_lock_lines(file: &fs::File) -> io::Result<Inode> {
     let metadata = file.metadata()?;
     let info = fs::read(format!("/proc/thread-self/fdinfo/{}", file.as_raw_fd()))?;
-    let mounts = fs::read("/proc/thread-self/mountinfo")?;
+    let (mounts, _) = read_list(Path::new("/proc/thread-self/mountinfo"))?;
     let device = field(&info, "mnt_id").and_then(|id| device_of_mount(&mounts, id));
     Ok(Inode {
         device: device.unwrap_or(Device::from_dev_t(metadata.dev())),

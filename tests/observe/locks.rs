@@ -1,5 +1,6 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemonproof::observe::{
     LockKind, LockMode, LockRange, Locker, lock_state, locks_on, posix_write_locker,
@@ -166,6 +167,29 @@ fn looking_keeps_no_descriptor_of_this_process_open() {
             }
         },
     );
+}
+
+#[test]
+fn a_lock_is_seen_whatever_else_is_locked_and_unlocked_meanwhile() {
+    let (dir, path, file) = sandbox_file();
+    ofd(&file, F_WRLCK, 0, 0);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for other in 0..3 {
+            let other = new_file(dir.path().join(other.to_string()));
+            let stop = &stop;
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    (0..5).for_each(|at| ofd(&other, F_WRLCK, 2 * at, 1));
+                    ofd(&other, F_UNLCK, 0, 0);
+                }
+            });
+        }
+        let seen = (0..300).filter(|_| lock_state(&path).unwrap().is_write_locked());
+        let seen = seen.count();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(seen, 300);
+    });
 }
 
 #[test]
