@@ -27,16 +27,8 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// Fails with one line for each problem.
 fn none(problems: impl IntoIterator<Item = Problem>) -> Outcome {
-    let lines: Vec<_> = problems
-        .into_iter()
-        .map(|problem| problem.to_string())
-        .collect();
-    assert!(
-        lines.is_empty(),
-        "{} broken:\n{}\n",
-        lines.len(),
-        lines.join("\n")
-    );
+    let lines: Vec<_> = problems.into_iter().map(|problem| problem.to_string()).collect();
+    assert!(lines.is_empty(), "{} broken:\n{}\n", lines.len(), lines.join("\n"));
     Ok(())
 }
 
@@ -47,10 +39,7 @@ fn rust_files() -> io::Result<Vec<Source>> {
 }
 
 fn file(path: &str) -> io::Result<Source> {
-    Ok(Source::new(
-        path,
-        &std::fs::read_to_string(source::root().join(path))?,
-    ))
+    Ok(Source::new(path, &std::fs::read_to_string(source::root().join(path))?))
 }
 
 #[test]
@@ -71,12 +60,7 @@ fn no_test_is_ignored() -> Outcome {
 #[test]
 fn nothing_sleeps() -> Outcome {
     let files = rust_files()?;
-    none(
-        files
-            .iter()
-            .flat_map(words::sleep_problems)
-            .chain(words::sleeper_problems(&files)),
-    )
+    none(files.iter().flat_map(words::sleep_problems).chain(words::sleeper_problems(&files)))
 }
 
 #[test]
@@ -111,18 +95,12 @@ fn the_top_level_is_the_layout() -> Outcome {
 
 #[test]
 fn every_dependency_is_explained() -> Outcome {
-    none(layout::dependency_problems(
-        &file("Cargo.toml")?,
-        &file("ARCHITECTURE.md")?,
-    )?)
+    none(layout::dependency_problems(&file("Cargo.toml")?, &file("ARCHITECTURE.md")?)?)
 }
 
 #[test]
 fn every_harness_bin_is_built_and_run_by_a_test() -> Outcome {
-    none(layout::harness_bin_problems(
-        &file("Cargo.toml")?,
-        &source::files()?,
-    )?)
+    none(layout::harness_bin_problems(&file("Cargo.toml")?, &source::files()?)?)
 }
 
 #[test]

@@ -58,10 +58,7 @@ impl Facts {
                 // The reaper is about to wait for its own.
                 true if process.ppid == subject.reaper() => {}
                 true => zombies.push(pid),
-                false => members.push(Member {
-                    descriptors: descriptors(pid),
-                    process,
-                }),
+                false => members.push(Member { descriptors: descriptors(pid), process }),
             }
         }
         let pidfile = Pidfile::at(sandbox.pidfile());
@@ -84,11 +81,7 @@ impl Facts {
     fn find_locks(&self, sandbox: &Sandbox) -> Result<Vec<(OsString, HeldLock)>, No> {
         let pids: Vec<Pid> = self.pids().collect();
         let mut held = Vec::new();
-        for entry in fs::read_dir(sandbox.rundir())
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for entry in fs::read_dir(sandbox.rundir()).into_iter().flatten().flatten() {
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 continue;
             }
@@ -144,31 +137,19 @@ fn descriptors(pid: Pid) -> Vec<Descriptor> {
 
 /// The process that the pidfile names, if it is one of the tree. Otherwise the topmost one, or below that, if
 /// the topmost one is a monitor, its first child.
-fn find_daemon(
-    members: &[Member],
-    pidfile: &Pidfile,
-    subject: &Subject,
-    mode: Mode,
-) -> Option<Pid> {
+fn find_daemon(members: &[Member], pidfile: &Pidfile, subject: &Subject, mode: Mode) -> Option<Pid> {
     let lives = |pid: &Pid| members.iter().any(|member| member.process.pid == *pid);
     if let Some(named) = pidfile.pid().filter(lives) {
         return Some(named);
     }
     let child_of = |parent: Pid| members.iter().find(|member| member.process.ppid == parent);
-    let top = child_of(subject.reaper())
-        .or_else(|| child_of(subject.pid()))?
-        .process
-        .pid;
+    let top = child_of(subject.reaper()).or_else(|| child_of(subject.pid()))?.process.pid;
     let child = child_of(top).filter(|_| mode.monitored);
     Some(child.map_or(top, |child| child.process.pid))
 }
 
 fn monitor_of(members: &[Member], daemon: Pid, mode: Mode) -> Option<Pid> {
-    let parent = members
-        .iter()
-        .find(|member| member.process.pid == daemon)?
-        .process
-        .ppid;
+    let parent = members.iter().find(|member| member.process.pid == daemon)?.process.ppid;
     let is_member = members.iter().any(|member| member.process.pid == parent);
     (mode.monitored && is_member).then_some(parent)
 }

@@ -90,11 +90,7 @@ impl Patience {
     }
 
     fn short_if(&self, bitten: bool) -> Deadline {
-        Deadline::after(if bitten {
-            self.timeout.min(ONCE_BITTEN)
-        } else {
-            self.timeout
-        })
+        Deadline::after(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
     }
 
     fn settle(&self) -> Deadline {
@@ -113,12 +109,7 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn new(mode: Mode) -> Self {
-        Self {
-            mode,
-            instance: 1,
-            extra: Vec::new(),
-            options: StartOptions::new(),
-        }
+        Self { mode, instance: 1, extra: Vec::new(), options: StartOptions::new() }
     }
 
     pub(super) fn instance(mut self, n: u32) -> Self {
@@ -184,9 +175,7 @@ impl<'a> Run<'a> {
             options = options.inherit(passed);
         }
         let subject = sandbox.start(&command, options)?;
-        let output = subject
-            .stdio_paths()
-            .map(|path| fs::metadata(path).map(|data| Inode::of(&data)));
+        let output = subject.stdio_paths().map(|path| fs::metadata(path).map(|data| Inode::of(&data)));
         Ok(Self {
             driving,
             patience,
@@ -211,8 +200,7 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(error.into()),
             },
         };
-        self.pidfile_at_once
-            .get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
+        self.pidfile_at_once.get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
         // A command that has ended may have left something that runs.
         match outcome {
             Outcome::Ended(status) if status.success() && !self.subject.live_pids()?.is_empty() => {
@@ -226,19 +214,14 @@ impl<'a> Run<'a> {
         let bitten = self.patience.never_returns.get();
         match self.subject.wait_exit(self.patience.short_if(bitten)) {
             Ok(status) => {
-                self.pidfile_at_once
-                    .get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
+                self.pidfile_at_once.get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
                 Ok(Outcome::Ended(status))
             }
             Err(error) if error.is_timeout() => {
                 self.patience.never_returns.set(true);
                 let facts = self.facts()?;
                 let runs = facts.is_some_and(|facts| facts.daemon != self.subject.pid());
-                Ok(if runs {
-                    Outcome::NotReturned
-                } else {
-                    Outcome::Unclear
-                })
+                Ok(if runs { Outcome::NotReturned } else { Outcome::Unclear })
             }
             Err(error) => Err(error.into()),
         }
@@ -251,20 +234,13 @@ impl<'a> Run<'a> {
             }
             let named = Pidfile::at(self.sandbox.pidfile()).pid();
             let Some(named) = named else { return Ok(None) };
-            Ok(self
-                .subject
-                .live_pids()?
-                .contains(&named)
-                .then_some(Outcome::Ready))
+            Ok(self.subject.live_pids()?.contains(&named).then_some(Outcome::Ready))
         };
         let deadline = match self.patience.unsettled.get().pidfile {
             true => Deadline::after(GRACE),
             false => self.patience.deadline(),
         };
-        match self
-            .subject
-            .wait_until("the pidfile to name the daemon", deadline, look)
-        {
+        match self.subject.wait_until("the pidfile to name the daemon", deadline, look) {
             Err(error) if error.is_timeout() => match self.subject.live_pids()?.is_empty() {
                 true => Ok(Outcome::Unclear),
                 // It runs, without what it should have: that is for the checks to say.
@@ -281,17 +257,12 @@ impl<'a> Run<'a> {
     /// Looks until everything is as it should be after a start, or for as long as that may take at most.
     pub(super) fn settled(&self) -> Result<Facts, No> {
         let facts = self.settled_when(|facts| self.is_settled(facts))?;
-        self.patience
-            .unsettled
-            .set(self.patience.unsettled.get().or(self.unsettled(&facts)));
+        self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(&facts)));
         Ok(facts)
     }
 
     /// Looks until `settled` is content, or for as long as a daemon may take to settle.
-    pub(super) fn settled_when(
-        &self,
-        mut settled: impl FnMut(&Facts) -> bool,
-    ) -> Result<Facts, No> {
+    pub(super) fn settled_when(&self, mut settled: impl FnMut(&Facts) -> bool) -> Result<Facts, No> {
         let mut last = None;
         let look = || -> Result<Option<()>, No> {
             let now = self.facts()?;
@@ -300,22 +271,16 @@ impl<'a> Run<'a> {
             last = now;
             Ok(content.then_some(()))
         };
-        let _ = self
-            .subject
-            .wait_until("the daemon to settle", self.patience.settle(), look);
+        let _ = self.subject.wait_until("the daemon to settle", self.patience.settle(), look);
         match last {
             Some(facts) => Ok(facts),
-            None => cannot_tell(format!(
-                "the daemon ended right after it was ready{}",
-                self.words()
-            )),
+            None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
         }
     }
 
     /// Whether nothing is missing but what this daemon never does.
     pub(super) fn is_settled(&self, facts: &Facts) -> bool {
-        self.unsettled(facts)
-            .is_known(self.patience.unsettled.get())
+        self.unsettled(facts).is_known(self.patience.unsettled.get())
     }
 
     fn unsettled(&self, facts: &Facts) -> Unsettled {
@@ -337,12 +302,8 @@ impl<'a> Run<'a> {
         };
         let of_member = |member: &super::facts::Member| {
             let pid = member.process.pid;
-            let held = member
-                .descriptors
-                .iter()
-                .filter(|descriptor| starters(descriptor.inode));
-            held.map(|descriptor| (pid, descriptor.fd, descriptor.shown.clone()))
-                .collect::<Vec<_>>()
+            let held = member.descriptors.iter().filter(|descriptor| starters(descriptor.inode));
+            held.map(|descriptor| (pid, descriptor.fd, descriptor.shown.clone())).collect::<Vec<_>>()
         };
         facts.members.iter().flat_map(of_member).collect()
     }
@@ -351,10 +312,7 @@ impl<'a> Run<'a> {
     pub(super) fn stop(&self, facts: &Facts, whom: Pid, signal: Signal) -> Result<Down, No> {
         self.subject.signal(whom, signal)?;
         let bitten = self.patience.never_ends.get();
-        let ended = match self
-            .subject
-            .wait_gone(facts.daemon, self.patience.short_if(bitten))
-        {
+        let ended = match self.subject.wait_gone(facts.daemon, self.patience.short_if(bitten)) {
             Err(error) if error.is_timeout() => false,
             other => other.map(|()| true)?,
         };
@@ -371,12 +329,7 @@ impl<'a> Run<'a> {
             empty,
             status: self.subject.exit_of(facts.daemon),
             pidfile: Pidfile::at(self.sandbox.pidfile()),
-            litter: self
-                .sandbox
-                .litter()?
-                .into_iter()
-                .map(|name| name.display().to_string())
-                .collect(),
+            litter: self.sandbox.litter()?.into_iter().map(|name| name.display().to_string()).collect(),
         })
     }
 
@@ -427,10 +380,7 @@ impl<'a> Run<'a> {
 
     /// All that it has written to stdout and stderr.
     pub(super) fn output(&self) -> String {
-        let bytes = [self.subject.stderr(), self.subject.stdout()]
-            .into_iter()
-            .flatten()
-            .flatten();
+        let bytes = [self.subject.stderr(), self.subject.stdout()].into_iter().flatten().flatten();
         String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
     }
 }
@@ -464,9 +414,9 @@ impl Down {
     pub(super) fn pidfile_is_gone(&self) -> Result<(), No> {
         match &self.pidfile.content {
             PidfileContent::Missing | PidfileContent::Empty => Ok(()),
-            PidfileContent::Pid { pid, .. } => broken(format!(
-                "the pidfile is still there and names pid {pid}, which has ended"
-            )),
+            PidfileContent::Pid { pid, .. } => {
+                broken(format!("the pidfile is still there and names pid {pid}, which has ended"))
+            }
             other => broken(format!("the pidfile is still there: {other:?}")),
         }
     }
@@ -483,11 +433,7 @@ pub(super) fn describe(status: ExitStatus) -> String {
 
 /// The last lines of a text, in one.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(3)..].join(" | ");
     match tail.char_indices().nth(400) {
         Some((end, _)) => format!("{}…", &tail[..end]),
@@ -497,10 +443,7 @@ fn tail(text: &str) -> String {
 
 /// A pipe: which one it is, and its writing end.
 fn marker() -> Result<(Inode, OwnedFd), FixtureError> {
-    let failed = |errno| FixtureError::Wait {
-        what: "a pipe to be made".to_owned(),
-        errno,
-    };
+    let failed = |errno| FixtureError::Wait { what: "a pipe to be made".to_owned(), errno };
     let (_reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let writer = File::from(writer);
     let identity = writer

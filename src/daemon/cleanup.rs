@@ -70,11 +70,7 @@ pub(super) fn on_ending(ending: Ending) -> After {
         Err(_) => return After::Die,
     }
     let mut before = SigSet::empty();
-    let _ = pthread_sigmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::all()),
-        Some(&mut before),
-    );
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
     if let Some(notify) = &cleanup.notify {
         let _ = notify.send(b"STOPPING=1");
     }
@@ -88,11 +84,7 @@ pub(super) fn on_ending(ending: Ending) -> After {
 
 /// In a child that the daemon forks: lets go of the ownership, which would otherwise outlive the daemon.
 pub(super) fn on_fork() {
-    if let Some(Cleanup {
-        pidfile: Some(pidfile),
-        ..
-    }) = CLEANUP.get()
-    {
+    if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get() {
         for fd in [&pidfile.ownership, &pidfile.mutex, &pidfile.pidfile] {
             let _ = close(fd.as_raw_fd());
         }

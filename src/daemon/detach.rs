@@ -33,11 +33,7 @@ impl fmt::Display for Status {
             Death::Exited(status) => write!(f, "exit status {status}")?,
             Death::Signaled(signal) => write!(f, "killed ({})", signal_text(signal))?,
         }
-        f.write_str(if self.core_dumped {
-            ", core dumped"
-        } else {
-            ""
-        })
+        f.write_str(if self.core_dumped { ", core dumped" } else { "" })
     }
 }
 
@@ -88,28 +84,17 @@ impl SignalWatch {
         }
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&set, flags).map_err(failed())?;
-        Ok(Self {
-            signals,
-            before,
-            children_ignored: ignored,
-        })
+        Ok(Self { signals, before, children_ignored: ignored })
     }
 
     /// The next signal that has arrived, if any.
     pub(super) fn next(&self) -> Result<Option<Signal>, Error> {
-        let info = self
-            .signals
-            .read_signal()
-            .map_err(Error::system("read a signal"))?;
+        let info = self.signals.read_signal().map_err(Error::system("read a signal"))?;
         Ok(info.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok()))
     }
 
     /// Waits until a signal arrives, `channel` has news or ends, or the time has come.
-    pub(super) fn wait(
-        &self,
-        channel: Option<&OwnedFd>,
-        until: Option<Instant>,
-    ) -> Result<Wake, Error> {
+    pub(super) fn wait(&self, channel: Option<&OwnedFd>, until: Option<Instant>) -> Result<Wake, Error> {
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
         fds.extend(channel.map(|channel| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
         loop {
@@ -185,18 +170,10 @@ pub(super) enum Side {
 /// Forks. What is buffered for the standard streams is written first, lest both processes write it.
 pub(super) fn fork_child() -> Result<Side, Error> {
     let _ = io::stdout().flush();
-    let (ours, theirs) = socketpair(
-        AddressFamily::Unix,
-        SockType::Stream,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )
-    .map_err(Error::system("create the channel for startup notification"))?;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(Error::system("create the channel for startup notification"))?;
     match fork() {
-        Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child {
-            pid,
-            channel: Some(ours),
-        })),
+        Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child { pid, channel: Some(ours) })),
         Ok(Fork::Child) => Ok(Side::Child(Notifier { channel: theirs })),
         Err(ForkError::Threads(threads)) => Err(Error::Threads { threads }),
         Err(ForkError::Errno(errno)) => Err(Error::system("fork")(errno)),
@@ -225,14 +202,12 @@ impl Child {
 pub(super) fn reap(pid: Pid) -> Result<Option<Status>, Error> {
     loop {
         return match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, status)) => Ok(Some(Status {
-                death: Death::Exited(status),
-                core_dumped: false,
-            })),
-            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => Ok(Some(Status {
-                death: Death::Signaled(signal),
-                core_dumped,
-            })),
+            Ok(WaitStatus::Exited(_, status)) => {
+                Ok(Some(Status { death: Death::Exited(status), core_dumped: false }))
+            }
+            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
+                Ok(Some(Status { death: Death::Signaled(signal), core_dumped }))
+            }
             Ok(_) => Ok(None),
             Err(Errno::EINTR) => continue,
             Err(errno) => Err(Error::system("wait for a child process")(errno)),
@@ -256,12 +231,7 @@ pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifie
 }
 
 /// The foreground process: waits for the outcome and says which exit status tells it.
-fn foreground(
-    watch: &SignalWatch,
-    mut child: Child,
-    program: &OsStr,
-    limit: Option<Duration>,
-) -> i32 {
+fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
     let until = limit.map(|limit| Instant::now() + limit);
     loop {
         if child.is_ready() {
@@ -269,29 +239,20 @@ fn foreground(
         }
         let outcome = reap(child.pid).and_then(|status| match status {
             Some(status) => Ok(Some(status)),
-            None => watch
-                .wait(child.channel.as_ref(), until)
-                .and_then(|wake| match wake {
-                    Wake::News => watch.next().map(|_| None),
-                    Wake::Time => Err(Error::StartupTimeout {
-                        pid: child.pid.as_raw(),
-                        limit: limit.unwrap_or_default(),
-                    }),
-                }),
+            None => watch.wait(child.channel.as_ref(), until).and_then(|wake| match wake {
+                Wake::News => watch.next().map(|_| None),
+                Wake::Time => {
+                    Err(Error::StartupTimeout { pid: child.pid.as_raw(), limit: limit.unwrap_or_default() })
+                }
+            }),
         });
         match outcome {
             Ok(None) => {}
             // It may have reported just before it ended, or handed its channel on.
             Ok(Some(_)) if child.is_ready() => return 0,
-            Ok(Some(Status {
-                death: Death::Exited(status),
-                ..
-            })) if status != 0 => return status,
+            Ok(Some(Status { death: Death::Exited(status), .. })) if status != 0 => return status,
             Ok(Some(status)) => {
-                say(
-                    program,
-                    &format!("fork child died before signaling startup ({status})"),
-                );
+                say(program, &format!("fork child died before signaling startup ({status})"));
                 say(program, "could not detach from foreground session");
                 return 1;
             }

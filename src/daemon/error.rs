@@ -159,11 +159,7 @@ pub enum Error {
 impl Error {
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(Errno) -> Self {
         let path = path.to_owned();
-        move |errno| Self::File {
-            action,
-            path,
-            errno,
-        }
+        move |errno| Self::File { action, path, errno }
     }
 
     pub(super) fn system(action: &'static str) -> impl FnOnce(Errno) -> Self {
@@ -179,10 +175,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "/run/d.pid: already running as pid 812, aborting");
     /// ```
     pub fn is_already_running(&self) -> bool {
-        matches!(
-            self,
-            Self::AlreadyRunning { .. } | Self::AlreadyRunningUnknown { .. }
-        )
+        matches!(self, Self::AlreadyRunning { .. } | Self::AlreadyRunningUnknown { .. })
     }
 }
 

@@ -40,13 +40,8 @@ impl Record {
         let text = std::str::from_utf8(bytes).ok()?;
         let (generation, pid) = text.strip_suffix('\n')?.split_once(' ')?;
         let generation = generation.parse().ok()?;
-        let record = Self {
-            generation,
-            pid: pid.trim_start().parse().ok()?,
-        };
-        (0..=LAST_GENERATION)
-            .contains(&generation)
-            .then_some(record)
+        let record = Self { generation, pid: pid.trim_start().parse().ok()? };
+        (0..=LAST_GENERATION).contains(&generation).then_some(record)
     }
 
     /// Always of the same length, so that rewriting it in place leaves no mixture behind.
@@ -67,10 +62,7 @@ impl<'a> Section<'a> {
     pub(super) fn enter(paths: &'a PidfilePaths) -> Result<Self, Error> {
         let end = Instant::now() + MUTEX_LIMIT;
         loop {
-            let section = Self {
-                fd: open_guard(&paths.guard)?,
-                paths,
-            };
+            let section = Self { fd: open_guard(&paths.guard)?, paths };
             let left = end.saturating_duration_since(Instant::now());
             section.lock(left)?;
             // Somebody may have removed or replaced the file while this process was on its way to the lock.
@@ -92,11 +84,7 @@ impl<'a> Section<'a> {
 
     fn busy(&self) -> Error {
         let pid = self.record().map(|record| record.pid);
-        Error::Busy {
-            guard: self.paths.guard.clone(),
-            pid,
-            limit: MUTEX_LIMIT,
-        }
+        Error::Busy { guard: self.paths.guard.clone(), pid, limit: MUTEX_LIMIT }
     }
 
     /// Leaves the section and keeps its descriptor, with whatever else is locked through it.
@@ -143,15 +131,9 @@ impl<'a> Section<'a> {
 
     fn already_running(&self, record: Option<Record>, rival: Option<i32>) -> Error {
         let pidfile = self.paths.pidfile.clone();
-        match rival
-            .filter(|&pid| pid > 0)
-            .or(record.map(|record| record.pid))
-        {
+        match rival.filter(|&pid| pid > 0).or(record.map(|record| record.pid)) {
             Some(pid) => Error::AlreadyRunning { pidfile, pid },
-            None => Error::AlreadyRunningUnknown {
-                pidfile,
-                guard: self.paths.guard.clone(),
-            },
+            None => Error::AlreadyRunningUnknown { pidfile, guard: self.paths.guard.clone() },
         }
     }
 }
@@ -177,26 +159,18 @@ impl Ownership {
             _ if overwrite => section.take_over(record)?,
             _ => return Err(section.already_running(record, rival)),
         };
-        let written = section.write_record(Record {
-            generation,
-            pid: getpid().as_raw(),
-        });
+        let written = section.write_record(Record { generation, pid: getpid().as_raw() });
         // The pid is for messages only, but a new generation must be known to all.
         if record.map_or(0, |record| record.generation) != generation {
             written.map_err(Error::file("write", &paths.guard))?;
         }
-        Ok(Self {
-            fd: section.leave()?,
-            generation,
-        })
+        Ok(Self { fd: section.leave()?, generation })
     }
 
     /// Whether nobody has taken the pidfile over.
     pub(super) fn is_current(&self, section: &Section<'_>) -> bool {
         leads_to(&section.paths.guard, &self.fd)
-            && section
-                .record()
-                .is_none_or(|record| record.generation == self.generation)
+            && section.record().is_none_or(|record| record.generation == self.generation)
     }
 
     /// Makes sure, before another daemon is started, that the ownership still holds: becomes owner again if
@@ -216,10 +190,7 @@ impl Ownership {
 
     pub(super) fn taken_over(&self, section: &Section<'_>) -> Error {
         let pid = section.record().map(|record| record.pid);
-        Error::TakenOver {
-            pidfile: section.paths.pidfile.clone(),
-            pid,
-        }
+        Error::TakenOver { pidfile: section.paths.pidfile.clone(), pid }
     }
 
     /// Gives the ownership up, for all that share it.
@@ -241,18 +212,11 @@ pub(super) fn open_guard_at<P: ?Sized + nix::NixPath>(path: &P) -> Result<OwnedF
 }
 
 fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
-    let not_regular = |kind| Error::NotRegular {
-        path: path.to_owned(),
-        kind,
-    };
+    let not_regular = |kind| Error::NotRegular { path: path.to_owned(), kind };
     let fd = open_guard_at(path).map_err(|errno| match errno {
         Errno::ELOOP => not_regular("symbolic link"),
         Errno::EISDIR => not_regular("directory"),
-        errno => Error::File {
-            action: "open the pidfile's guard",
-            path: path.to_owned(),
-            errno,
-        },
+        errno => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno },
     })?;
     let status = fstat(&fd).map_err(Error::file("inspect", path))?;
     match file_kind(&status) {
@@ -318,16 +282,9 @@ mod tests {
 
     #[test]
     fn a_record_survives_its_text() {
-        for record in [
-            Record {
-                generation: 0,
-                pid: 1,
-            },
-            Record {
-                generation: LAST_GENERATION,
-                pid: i32::MAX,
-            },
-        ] {
+        for record in
+            [Record { generation: 0, pid: 1 }, Record { generation: LAST_GENERATION, pid: i32::MAX }]
+        {
             assert_eq!(Record::parse(record.text().as_bytes()), Some(record));
             assert_eq!(record.text().len(), 31);
         }
@@ -335,16 +292,7 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_none() {
-        for text in [
-            "",
-            "\n",
-            "1 2",
-            "x 2\n",
-            "1 x\n",
-            "-1 2\n",
-            "9223372036854775807 2\n",
-            "12\n",
-        ] {
+        for text in ["", "\n", "1 2", "x 2\n", "1 x\n", "-1 2\n", "9223372036854775807 2\n", "12\n"] {
             assert_eq!(Record::parse(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -16,14 +16,8 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 /// What the monitor hands on to the daemon.
-const FORWARDED: [Signal; 6] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-];
+const FORWARDED: [Signal; 6] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// What a monitor needs.
 #[derive(Debug)]
@@ -96,8 +90,7 @@ impl Monitor<'_> {
                 Ok(Side::Child(notifier)) => return Ok(self.into_daemon(notifier)),
                 Ok(Side::Parent(child)) => {
                     let pid = child.pid;
-                    self.live(child, &mut ever_ready)
-                        .unwrap_or_else(|error| self.fail(pid, &error))
+                    self.live(child, &mut ever_ready).unwrap_or_else(|error| self.fail(pid, &error))
                 }
                 Err(error) if !ever_ready => return Err(error),
                 Err(error) => {
@@ -117,10 +110,7 @@ impl Monitor<'_> {
     /// In a new daemon: undoes what makes the process a monitor.
     fn into_daemon(self, notifier: Notifier) -> Supervised {
         self.title.restore();
-        Supervised {
-            notifier,
-            restarts: self.crashes,
-        }
+        Supervised { notifier, restarts: self.crashes }
     }
 
     /// From a daemon's birth to its death.
@@ -138,11 +128,7 @@ impl Monitor<'_> {
                 self.daemon_is_ready(ever_ready)?;
             }
             if let Some(status) = ended {
-                return Ok(Life {
-                    pid,
-                    status,
-                    ready_for: ready_since.map(|since| since.elapsed()),
-                });
+                return Ok(Life { pid, status, ready_for: ready_since.map(|since| since.elapsed()) });
             }
             self.watch.wait(child.channel.as_ref(), None)?;
             self.forward_signals(Some(pid))?;
@@ -197,10 +183,7 @@ impl Monitor<'_> {
             exit_immediately(status);
         }
         let program = &self.setup.program;
-        say(
-            program,
-            &format!("fork child died before signaling startup ({})", life.status),
-        );
+        say(program, &format!("fork child died before signaling startup ({})", life.status));
         say(program, "could not initiate process monitoring");
         exit_immediately(1)
     }
@@ -219,11 +202,7 @@ impl Monitor<'_> {
         self.count_in_a_row(life);
         self.status = format!("{} crashes: pid {pid} died, {}", self.crashes, life.status);
         if self.setup.policy.gives_up(self.crashes_in_a_row) {
-            log::error!(
-                "{}, giving up after {} crashes in a row",
-                self.status,
-                self.crashes_in_a_row
-            );
+            log::error!("{}, giving up after {} crashes in a row", self.status, self.crashes_in_a_row);
             self.end(1);
         }
         if life.status.core_dumped {
@@ -236,30 +215,16 @@ impl Monitor<'_> {
     fn count_in_a_row(&mut self, life: &Life) {
         let throttle = self.setup.policy.throttle(self.crashes_in_a_row.max(1));
         let was_healthy = life.ready_for.is_some_and(|time| time > throttle);
-        self.crashes_in_a_row = if was_healthy {
-            1
-        } else {
-            self.crashes_in_a_row + 1
-        };
+        self.crashes_in_a_row = if was_healthy { 1 } else { self.crashes_in_a_row + 1 };
     }
 
     /// Waits for the throttle, and makes sure of the ownership. Ends the process if it is told to.
     fn pause(&mut self) {
         let throttle = self.setup.policy.throttle(self.crashes_in_a_row);
-        let until = self
-            .last_restart
-            .and_then(|last| last.checked_add(throttle));
+        let until = self.last_restart.and_then(|last| last.checked_add(throttle));
         if let Some(until) = until.filter(|until| *until > Instant::now()) {
-            log::warn!(
-                "{}, waiting until {} since last restart",
-                self.status,
-                seconds(&throttle)
-            );
-            while self
-                .watch
-                .wait(None, Some(until))
-                .is_ok_and(|wake| wake == Wake::News)
-            {
+            log::warn!("{}, waiting until {} since last restart", self.status, seconds(&throttle));
+            while self.watch.wait(None, Some(until)).is_ok_and(|wake| wake == Wake::News) {
                 let _ = self.forward_signals(None);
                 if self.stop {
                     log::info!("told to stop, exiting");
@@ -291,9 +256,7 @@ impl Monitor<'_> {
             return;
         };
         let removed = Section::enter(paths).and_then(|_section| {
-            let removed = self
-                .last_daemon
-                .map_or(Ok(()), |daemon| remove_stale(paths, daemon));
+            let removed = self.last_daemon.map_or(Ok(()), |daemon| remove_stale(paths, daemon));
             ownership.release();
             removed
         });

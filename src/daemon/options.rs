@@ -201,11 +201,7 @@ impl DaemonOptions {
 
     /// Checks, switches the user, checks what depends on the user.
     fn prepare(self) -> Result<Plan, Error> {
-        let user = self
-            .user
-            .as_deref()
-            .map(str::parse::<UserSpec>)
-            .transpose()?;
+        let user = self.user.as_deref().map(str::parse::<UserSpec>).transpose()?;
         if self.detach || self.monitor {
             match thread_count() {
                 1 => {}
@@ -213,10 +209,7 @@ impl DaemonOptions {
             }
         }
         let rundir = self.rundir.clone().unwrap_or_else(default_rundir);
-        let pidfile = self
-            .pidfile
-            .as_ref()
-            .map(|pidfile| pidfile.resolve(&rundir, &self.program));
+        let pidfile = self.pidfile.as_ref().map(|pidfile| pidfile.resolve(&rundir, &self.program));
         let paths = pidfile.map(PidfilePaths::new).transpose()?;
         if let Some(user) = user {
             user.resolve()?.assume()?;
@@ -249,8 +242,5 @@ fn default_rundir() -> PathBuf {
         let all = from("RUNTIME_DIRECTORY")?;
         env::split_paths(&all).next().map(PathBuf::into_os_string)
     };
-    from("RUNDIR")
-        .or_else(service)
-        .or_else(user_rundir)
-        .map_or_else(|| "/run".into(), PathBuf::from)
+    from("RUNDIR").or_else(service).or_else(user_rundir).map_or_else(|| "/run".into(), PathBuf::from)
 }

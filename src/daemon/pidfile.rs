@@ -41,9 +41,7 @@ pub struct Pidfile {
 impl Pidfile {
     /// A pidfile of this name; a relative one is in RUNDIR.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: Some(path.into()),
-        }
+        Self { path: Some(path.into()) }
     }
 
     pub(super) fn resolve(&self, rundir: &Path, program: &OsStr) -> PathBuf {
@@ -72,9 +70,7 @@ pub(super) struct PidfilePaths {
 impl PidfilePaths {
     /// Derives the names and checks all that can be checked before anything is done.
     pub(super) fn new(pidfile: PathBuf) -> Result<Self, Error> {
-        let no_name = || Error::NoName {
-            path: pidfile.clone(),
-        };
+        let no_name = || Error::NoName { path: pidfile.clone() };
         let name = pidfile.file_name().ok_or_else(no_name)?;
         let beside = |ending: &str| {
             let mut other = std::ffi::OsString::from(".");
@@ -84,56 +80,36 @@ impl PidfilePaths {
         };
         let (guard, temporary) = (beside(".lock"), beside(".new"));
         let extra = ".".len() + ".lock".len();
-        for (length, limit) in [
-            (name.len(), NAME_LIMIT - extra),
-            (pidfile.as_os_str().len(), PATH_LIMIT - extra),
-        ] {
+        for (length, limit) in
+            [(name.len(), NAME_LIMIT - extra), (pidfile.as_os_str().len(), PATH_LIMIT - extra)]
+        {
             if length > limit {
-                return Err(Error::NameTooLong {
-                    path: pidfile,
-                    length,
-                    limit,
-                });
+                return Err(Error::NameTooLong { path: pidfile, length, limit });
             }
         }
         let folder = match pidfile.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        Ok(Self {
-            pidfile,
-            guard,
-            temporary,
-            folder,
-        })
+        Ok(Self { pidfile, guard, temporary, folder })
     }
 
     /// Checks that a pidfile can be put there, with the rights that the process has now.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let folder = stat(&self.folder)
-            .map_err(Error::file("find the pidfile's directory", &self.folder))?;
+        let folder = stat(&self.folder).map_err(Error::file("find the pidfile's directory", &self.folder))?;
         if file_kind(&folder) != Some("directory") {
             let errno = Errno::ENOTDIR;
             let (action, path) = ("use the pidfile's directory", self.folder.clone());
-            return Err(Error::File {
-                action,
-                path,
-                errno,
-            });
+            return Err(Error::File { action, path, errno });
         }
         let write = AccessFlags::W_OK | AccessFlags::X_OK;
-        faccessat(AT_FDCWD, &self.folder, write, AtFlags::AT_EACCESS).map_err(Error::file(
-            "write to the pidfile's directory",
-            &self.folder,
-        ))?;
+        faccessat(AT_FDCWD, &self.folder, write, AtFlags::AT_EACCESS)
+            .map_err(Error::file("write to the pidfile's directory", &self.folder))?;
         for path in [&self.pidfile, &self.guard] {
             match lstat(path) {
                 Ok(status) => {
                     if let Some(kind) = file_kind(&status) {
-                        return Err(Error::NotRegular {
-                            path: path.clone(),
-                            kind,
-                        });
+                        return Err(Error::NotRegular { path: path.clone(), kind });
                     }
                 }
                 Err(Errno::ENOENT) => {}
@@ -161,11 +137,7 @@ pub(super) fn publish(paths: &PidfilePaths) -> Result<Published, Error> {
         None => publish_renamed(paths)?,
     };
     let status = fstat(&published).map_err(Error::file("inspect", &paths.pidfile))?;
-    let published = Published {
-        fd: published,
-        device: status.st_dev,
-        inode: status.st_ino,
-    };
+    let published = Published { fd: published, device: status.st_dev, inode: status.st_ino };
     remember_own(&published);
     Ok(published)
 }
@@ -182,13 +154,7 @@ fn publish_unnamed(paths: &PidfilePaths) -> Result<Option<OwnedFd>, Error> {
     // linkat(2): the way to link a file by its descriptor without CAP_DAC_READ_SEARCH.
     let by_descriptor = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let follow = AtFlags::AT_SYMLINK_FOLLOW;
-    match linkat(
-        AT_FDCWD,
-        by_descriptor.as_str(),
-        AT_FDCWD,
-        &paths.pidfile,
-        follow,
-    ) {
+    match linkat(AT_FDCWD, by_descriptor.as_str(), AT_FDCWD, &paths.pidfile, follow) {
         Ok(()) => Ok(Some(fd)),
         // No /proc, or a security module that forbids it.
         Err(_) => Ok(None),
@@ -198,8 +164,7 @@ fn publish_unnamed(paths: &PidfilePaths) -> Result<Option<OwnedFd>, Error> {
 fn publish_renamed(paths: &PidfilePaths) -> Result<OwnedFd, Error> {
     // A crash may have left one; no process uses it now, since this one is inside the section.
     unlink_if_there(&paths.temporary)?;
-    let flags =
-        OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let fd = open(&paths.temporary, flags, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(Error::file("create", &paths.temporary))?;
     let renamed = fill(&fd, &paths.temporary).and_then(|()| {
@@ -234,10 +199,9 @@ fn unlink_if_there(path: &Path) -> Result<(), Error> {
 /// Removes the pidfile that a dead daemon left. To be called inside a section.
 pub(super) fn remove_stale(paths: &PidfilePaths, daemon: Pid) -> Result<(), Error> {
     match read_pidfile(&paths.pidfile) {
-        Err(PidfileError {
-            problem: PidfileProblem::Stale(pid),
-            ..
-        }) if pid == daemon.as_raw() => unlink_if_there(&paths.pidfile),
+        Err(PidfileError { problem: PidfileProblem::Stale(pid), .. }) if pid == daemon.as_raw() => {
+            unlink_if_there(&paths.pidfile)
+        }
         _ => Ok(()),
     }
 }
@@ -324,10 +288,7 @@ pub fn read_pidfile(path: impl AsRef<Path>) -> Result<i32, PidfileError> {
             Err(problem) => break Err(problem),
         }
     };
-    answer.map_err(|problem| PidfileError {
-        path: path.to_owned(),
-        problem,
-    })
+    answer.map_err(|problem| PidfileError { path: path.to_owned(), problem })
 }
 
 fn read_once(path: &Path) -> Result<Option<i32>, PidfileProblem> {
@@ -350,12 +311,8 @@ fn read_once(path: &Path) -> Result<Option<i32>, PidfileProblem> {
     File::from(fd)
         .take(CONTENT_LIMIT)
         .read_to_end(&mut content)
-        .map_err(|error| {
-            PidfileProblem::Unreadable(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-        })?;
-    let replaced = stat(path).map_or(true, |now| {
-        (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino)
-    });
+        .map_err(|error| PidfileProblem::Unreadable(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+    let replaced = stat(path).map_or(true, |now| (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino));
     match (holder, parse_pid(&content)) {
         (None, _) if replaced => Ok(None),
         (None, Some(pid)) => Err(PidfileProblem::Stale(pid)),
@@ -373,28 +330,16 @@ fn owner(holder: i32, pid: i32) -> Result<i32, PidfileProblem> {
     }
     // In a pid namespace below ours the process knows itself by another number.
     let status = fs::read_to_string(format!("/proc/{holder}/status")).unwrap_or_default();
-    let mut numbers = status
-        .lines()
-        .filter_map(|line| line.strip_prefix("NSpid:"));
-    let same = numbers
-        .next()
-        .is_some_and(|all| all.split_whitespace().any(|n| n.parse() == Ok(pid)));
-    if same {
-        Ok(holder)
-    } else {
-        Err(PidfileProblem::Stale(pid))
-    }
+    let mut numbers = status.lines().filter_map(|line| line.strip_prefix("NSpid:"));
+    let same = numbers.next().is_some_and(|all| all.split_whitespace().any(|n| n.parse() == Ok(pid)));
+    if same { Ok(holder) } else { Err(PidfileProblem::Stale(pid)) }
 }
 
 /// A pid on the first line, in plain digits.
 fn parse_pid(content: &[u8]) -> Option<i32> {
     let line = content.split(|&byte| byte == b'\n').next()?;
     let plain = !line.is_empty() && line.iter().all(u8::is_ascii_digit);
-    let pid = std::str::from_utf8(line)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()?;
+    let pid = std::str::from_utf8(line).ok().filter(|_| plain)?.parse().ok()?;
     (pid > 0).then_some(pid)
 }
 
@@ -408,11 +353,7 @@ struct Own {
 }
 
 fn remember_own(published: &Published) {
-    let own = Own {
-        pid: getpid(),
-        device: published.device,
-        inode: published.inode,
-    };
+    let own = Own { pid: getpid(), device: published.device, inode: published.inode };
     *OWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(own);
 }
 
@@ -420,9 +361,7 @@ fn own_pid(status: &FileStat) -> Option<i32> {
     let own = OWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // A forked child holds no lock of its parent's.
     own.as_ref()
-        .filter(|own| {
-            own.pid == getpid() && (own.device, own.inode) == (status.st_dev, status.st_ino)
-        })
+        .filter(|own| own.pid == getpid() && (own.device, own.inode) == (status.st_dev, status.st_ino))
         .map(|own| own.pid.as_raw())
 }
 
@@ -435,17 +374,7 @@ mod tests {
         assert_eq!(parse_pid(b"812\n"), Some(812));
         assert_eq!(parse_pid(b"812"), Some(812));
         assert_eq!(parse_pid(b"812\n/var/lib/data\n"), Some(812));
-        for wrong in [
-            "",
-            "\n",
-            " 812\n",
-            "+812\n",
-            "-1\n",
-            "0\n",
-            "2147483648\n",
-            "812 \n",
-            "8 12",
-        ] {
+        for wrong in ["", "\n", " 812\n", "+812\n", "-1\n", "0\n", "2147483648\n", "812 \n", "8 12"] {
             assert_eq!(parse_pid(wrong.as_bytes()), None, "{wrong:?}");
         }
     }
@@ -455,12 +384,7 @@ mod tests {
         let longest = "n".repeat(NAME_LIMIT - 6);
         assert!(PidfilePaths::new(Path::new("/run").join(&longest)).is_ok());
         let error = PidfilePaths::new(Path::new("/run").join(longest + "n")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("pidfile name too long: 250 bytes, at most 249"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("pidfile name too long: 250 bytes, at most 249"), "{error}");
         assert!(PidfilePaths::new("/".repeat(5000).into()).is_err());
         assert!(PidfilePaths::new("/run/..".into()).is_err());
     }

@@ -89,20 +89,14 @@ impl RestartPolicy {
     /// the throttle in force counts as healthy again, and the throttle is back at its beginning.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
-        Self {
-            backoff: Some(backoff),
-            ..self
-        }
+        Self { backoff: Some(backoff), ..self }
     }
 
     /// After how many crashes in a row the monitor gives up and exits 1. See [`RestartPolicy::backoff`] for
     /// what ends a row.
     #[must_use]
     pub fn give_up_after(self, crashes: u32) -> Self {
-        Self {
-            give_up_after: Some(crashes),
-            ..self
-        }
+        Self { give_up_after: Some(crashes), ..self }
     }
 
     /// Whether a ready daemon that ended like this is restarted.
@@ -130,10 +124,7 @@ impl RestartPolicy {
         };
         let exponent = crashes.saturating_sub(1).min(i32::MAX as u32) as i32;
         let grown = self.interval.as_secs_f64() * factor.max(1.0).powi(exponent);
-        Duration::try_from_secs_f64(grown)
-            .unwrap_or(limit)
-            .min(limit)
-            .max(self.interval)
+        Duration::try_from_secs_f64(grown).unwrap_or(limit).min(limit).max(self.interval)
     }
 
     pub(super) fn gives_up(&self, crashes: u32) -> bool {
@@ -158,10 +149,7 @@ mod tests {
     fn only_error_signals_restart_by_default() {
         let policy = RestartPolicy::default();
         for signal in Signal::iterator() {
-            assert_eq!(
-                policy.restarts(Death::Signaled(signal)),
-                ERROR_SIGNALS.contains(&signal)
-            );
+            assert_eq!(policy.restarts(Death::Signaled(signal)), ERROR_SIGNALS.contains(&signal));
         }
         assert!(!policy.restarts(Death::Exited(0)) && !policy.restarts(Death::Exited(1)));
     }
@@ -179,17 +167,11 @@ mod tests {
         let second = Duration::from_secs(1);
         let fixed = RestartPolicy::default().interval(second);
         assert_eq!(fixed.throttle(1000), second);
-        let growing = fixed.backoff(Backoff {
-            factor: 2.0,
-            limit: 5 * second,
-        });
+        let growing = fixed.backoff(Backoff { factor: 2.0, limit: 5 * second });
         let throttles: Vec<_> = (1..=4).map(|crash| growing.throttle(crash)).collect();
         assert_eq!(throttles, [second, 2 * second, 4 * second, 5 * second]);
         assert_eq!(growing.throttle(u32::MAX), 5 * second);
-        let low = fixed.backoff(Backoff {
-            factor: f64::NAN,
-            limit: Duration::ZERO,
-        });
+        let low = fixed.backoff(Backoff { factor: f64::NAN, limit: Duration::ZERO });
         assert_eq!(low.throttle(3), second);
     }
 }

@@ -69,10 +69,7 @@ impl Startup {
                 ownership: ownership.as_mut(),
                 paths: plan.paths.as_ref(),
             })?;
-            let Supervised {
-                notifier: own,
-                restarts: count,
-            } = supervised;
+            let Supervised { notifier: own, restarts: count } = supervised;
             (notifier, restarts) = (Some(own), count);
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
@@ -85,10 +82,7 @@ impl Startup {
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
-            detached: plan.detach.then_some(Detached {
-                chdir: plan.chdir,
-                stdio: plan.stdio,
-            }),
+            detached: plan.detach.then_some(Detached { chdir: plan.chdir, stdio: plan.stdio }),
             pidfile: plan.paths.map(|paths| paths.pidfile),
             restarts,
             completed: Cell::new(false),
@@ -107,20 +101,14 @@ impl Startup {
         // The report comes last: when the foreground process is gone, all of this must be true.
         if let Some(detached) = &self.detached {
             if detached.chdir {
-                chdir("/").map_err(Error::file(
-                    "change the working directory to",
-                    Path::new("/"),
-                ))?;
+                chdir("/").map_err(Error::file("change the working directory to", Path::new("/")))?;
             }
             detached.stdio.redirect()?;
         }
         if let Some(notify) = &self.notify {
             notify.ready();
         }
-        self.notifier
-            .borrow_mut()
-            .take()
-            .map_or(Ok(()), Notifier::ready)
+        self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
     }
 
     /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
@@ -158,35 +146,18 @@ fn take_pidfile(
     })
 }
 
-fn clean_up_at_the_end(
-    pidfile: Option<PidfileCleanup>,
-    notify: Option<NotifySocket>,
-) -> Result<(), Error> {
+fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySocket>) -> Result<(), Error> {
     let failed = || Error::system("install the exit handlers");
     if pidfile.is_none() && notify.is_none() {
         return Ok(());
     }
-    let cleanup = Cleanup {
-        owner: getpid(),
-        pidfile,
-        notify,
-    };
+    let cleanup = Cleanup { owner: getpid(), pidfile, notify };
     arm(cleanup).map_err(failed())?;
-    let hooks = Hooks {
-        ending: on_ending,
-        forked: on_fork,
-    };
-    let signals = [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGALRM,
-    ];
+    let hooks = Hooks { ending: on_ending, forked: on_fork };
+    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
     install(hooks, &signals).map_err(failed())
 }
 
 fn c_string(path: &Path) -> Result<CString, Error> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoName {
-        path: path.to_owned(),
-    })
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoName { path: path.to_owned() })
 }

@@ -95,8 +95,7 @@ pub(super) fn ensure_open() -> Result<(), Error> {
         let standard = ALL[null.as_raw_fd() as usize];
         // Duplicating a descriptor onto itself would keep its close-on-exec flag: reopen without it.
         drop(null);
-        let plain = open(NULL, OFlag::O_RDWR, Mode::empty())
-            .map_err(Error::file("open", Path::new(NULL)))?;
+        let plain = open(NULL, OFlag::O_RDWR, Mode::empty()).map_err(Error::file("open", Path::new(NULL)))?;
         debug_assert_eq!(plain.as_raw_fd(), standard as i32);
         std::mem::forget(plain);
     }
@@ -107,10 +106,7 @@ pub(super) fn ensure_open() -> Result<(), Error> {
 /// (sd_listen_fds(3)) are kept.
 pub(super) fn release_inherited() -> Result<(), Error> {
     let null = open_null()?;
-    let passed: i32 = env::var("LISTEN_FDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
+    let passed: i32 = env::var("LISTEN_FDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let passed = 3..3_i32.saturating_add(passed);
     // Without /proc nobody can say which they are.
     for fd in inherited().unwrap_or_default() {
@@ -131,12 +127,10 @@ fn duplicate(target: &OwnedFd, standard: StandardFd) -> Result<(), Error> {
 }
 
 fn open_null() -> Result<OwnedFd, Error> {
-    open(NULL, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(Error::file("open", Path::new(NULL)))
+    open(NULL, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).map_err(Error::file("open", Path::new(NULL)))
 }
 
 fn open_log(path: &Path) -> Result<OwnedFd, Error> {
-    let flags =
-        OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     open(path, flags, Mode::from_bits_truncate(0o644)).map_err(Error::file("open", path))
 }

@@ -18,11 +18,7 @@ impl MonitorTitle {
     pub(super) fn take(program: &OsStr) -> Self {
         let name = get_name().unwrap_or_default();
         let _ = set_name(c"monitor");
-        Self {
-            program: program.to_owned(),
-            area: TitleArea::claim(),
-            name,
-        }
+        Self { program: program.to_owned(), area: TitleArea::claim(), name }
     }
 
     /// `PROGRAM: monitoring pid N (STATUS)`.

@@ -24,15 +24,10 @@ impl FromStr for UserSpec {
         };
         let empty = user.is_empty() && group.is_empty();
         if empty || group.contains(':') || text.contains('\0') {
-            return Err(Error::InvalidUser {
-                text: text.to_owned(),
-            });
+            return Err(Error::InvalidUser { text: text.to_owned() });
         }
         let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
-        Ok(Self {
-            user: named(user),
-            group: named(group),
-        })
+        Ok(Self { user: named(user), group: named(group) })
     }
 }
 
@@ -48,9 +43,7 @@ impl UserSpec {
     /// Looks the names up and checks that the switch is allowed.
     pub(super) fn resolve(&self) -> Result<Identity, Error> {
         if !geteuid().is_root() {
-            return Err(Error::NotRoot {
-                euid: geteuid().as_raw(),
-            });
+            return Err(Error::NotRoot { euid: geteuid().as_raw() });
         }
         let user = match &self.user {
             Some(name) => User::from_name(name)
@@ -58,43 +51,31 @@ impl UserSpec {
                 .ok_or_else(|| Error::UnknownUser { user: name.clone() })?,
             None => User::from_uid(geteuid())
                 .map_err(Error::system("look up the current user"))?
-                .ok_or_else(|| Error::UnknownUser {
-                    user: geteuid().to_string(),
-                })?,
+                .ok_or_else(|| Error::UnknownUser { user: geteuid().to_string() })?,
         };
         let gid = match &self.group {
             Some(name) => member_gid(&user, name)?,
             None => user.gid,
         };
-        Ok(Identity {
-            name: user.name,
-            uid: user.uid,
-            gid,
-        })
+        Ok(Identity { name: user.name, uid: user.uid, gid })
     }
 }
 
 fn member_gid(user: &User, name: &str) -> Result<Gid, Error> {
     let group = Group::from_name(name)
         .map_err(Error::system("look up the group"))?
-        .ok_or_else(|| Error::UnknownGroup {
-            group: name.to_owned(),
-        })?;
+        .ok_or_else(|| Error::UnknownGroup { group: name.to_owned() })?;
     if group.gid == user.gid || group.mem.contains(&user.name) {
         return Ok(group.gid);
     }
-    Err(Error::NotInGroup {
-        user: user.name.clone(),
-        group: name.to_owned(),
-    })
+    Err(Error::NotInGroup { user: user.name.clone(), group: name.to_owned() })
 }
 
 impl Identity {
     /// Becomes the user and verifies that there is no way back ("Setuid Demystified", Chen et al., 2002).
     pub(super) fn assume(&self) -> Result<(), Error> {
-        let name = CString::new(self.name.as_str()).map_err(|_| Error::InvalidUser {
-            text: self.name.clone(),
-        })?;
+        let name =
+            CString::new(self.name.as_str()).map_err(|_| Error::InvalidUser { text: self.name.clone() })?;
         setgid(self.gid).map_err(Error::system("switch the group"))?;
         // The supplementary groups of root would stay otherwise.
         initgroups(&name, self.gid).map_err(Error::system("set the supplementary groups"))?;
@@ -114,11 +95,7 @@ impl Identity {
             return Ok(());
         }
         let (uid, gid) = (uids.real.as_raw(), gids.real.as_raw());
-        Err(Error::UserSwitch {
-            user: self.name.clone(),
-            uid,
-            gid,
-        })
+        Err(Error::UserSwitch { user: self.name.clone(), uid, gid })
     }
 }
 
@@ -134,10 +111,7 @@ mod tests {
         };
         assert_eq!("ovs".parse::<UserSpec>().unwrap(), spec(Some("ovs"), None));
         assert_eq!("ovs:".parse::<UserSpec>().unwrap(), spec(Some("ovs"), None));
-        assert_eq!(
-            "ovs:net".parse::<UserSpec>().unwrap(),
-            spec(Some("ovs"), Some("net"))
-        );
+        assert_eq!("ovs:net".parse::<UserSpec>().unwrap(), spec(Some("ovs"), Some("net")));
         assert_eq!(":net".parse::<UserSpec>().unwrap(), spec(None, Some("net")));
         for wrong in ["", ":", " ", "a:b:c", "a\0b"] {
             assert!(wrong.parse::<UserSpec>().is_err(), "{wrong:?}");

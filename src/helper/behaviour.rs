@@ -1,9 +1,7 @@
 //! What several helpers can be told to do.
 
 use super::logger::log_to;
-use crate::daemon::{
-    Backoff, DaemonArgs, DaemonOptions, RestartOn, RestartPolicy, StandardFd, Startup,
-};
+use crate::daemon::{Backoff, DaemonArgs, DaemonOptions, RestartOn, RestartPolicy, StandardFd, Startup};
 use crate::sys::signal::set_default;
 use clap::ValueEnum;
 use nix::errno::Errno;
@@ -77,10 +75,7 @@ impl LibraryArgs {
             log_to(path).map_err(|error| format!("failed to open {}: {error}", path.display()))?;
         }
         let mut options = self.daemon.options(program).restart(self.policy());
-        options = self
-            .save_fd
-            .iter()
-            .fold(options, |options, &fd| options.save_fd(fd));
+        options = self.save_fd.iter().fold(options, |options, &fd| options.save_fd(fd));
         if let Some(mask) = self.umask {
             options = options.umask(mask);
         }
@@ -176,11 +171,7 @@ pub(super) fn die_by(signal: Signal) -> ! {
 /// Adds one to the count in the file and says how many there were before. The count is the file's size.
 pub(super) fn count_in(path: &Path) -> Result<u64, Box<dyn Error>> {
     let failed = |error| format!("failed to count in {}: {error}", path.display());
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(failed)?;
+    let mut file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
     let before = file.metadata().map_err(failed)?.size();
     file.write_all(b"x").map_err(failed)?;
     Ok(before)
@@ -188,16 +179,7 @@ pub(super) fn count_in(path: &Path) -> Result<u64, Box<dyn Error>> {
 
 /// `SIGSEGV`, `SEGV` or `11`.
 pub(super) fn signal(text: &str) -> Result<Signal, String> {
-    let numbered = text
-        .parse()
-        .ok()
-        .and_then(|number: i32| Signal::try_from(number).ok());
-    let named = || {
-        text.parse()
-            .or_else(|_: Errno| format!("SIG{text}").parse())
-            .ok()
-    };
-    numbered
-        .or_else(named)
-        .ok_or_else(|| format!("no signal {text:?}"))
+    let numbered = text.parse().ok().and_then(|number: i32| Signal::try_from(number).ok());
+    let named = || text.parse().or_else(|_: Errno| format!("SIG{text}").parse()).ok();
+    numbered.or_else(named).ok_or_else(|| format!("no signal {text:?}"))
 }

@@ -69,14 +69,7 @@ impl Daemon {
         // Rust's runtime has put /dev/null where a descriptor was closed.
         let stderr = fs::read_link("/proc/self/fd/2");
         let started_without_stderr = stderr.is_ok_and(|target| target == Path::new("/dev/null"));
-        Self {
-            flags,
-            defect,
-            guard: None,
-            starter: getpid(),
-            started_without_stderr,
-            restarts: 0,
-        }
+        Self { flags, defect, guard: None, starter: getpid(), started_without_stderr, restarts: 0 }
     }
 
     pub(super) fn run(mut self) -> Outcome {
@@ -137,10 +130,9 @@ impl Daemon {
         match self.defect {
             Defect::StaleRefused => true,
             Defect::EmptyRefused => content.is_empty(),
-            Defect::RecycledPidRefused => content
-                .trim()
-                .parse()
-                .is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok()),
+            Defect::RecycledPidRefused => {
+                content.trim().parse().is_ok_and(|pid| kill(Pid::from_raw(pid), None).is_ok())
+            }
             _ => false,
         }
     }
@@ -149,18 +141,12 @@ impl Daemon {
         if self.defect != Defect::SilentRefusal {
             complain(&format!("{}: already running, aborting", pidfile.display()));
         }
-        process::exit(if self.defect == Defect::RefusalExits0 {
-            0
-        } else {
-            1
-        })
+        process::exit(if self.defect == Defect::RefusalExits0 { 0 } else { 1 })
     }
 
     /// The daemon itself.
     fn serve(mut self, mut notifier: Notifier) -> Outcome {
-        let fatal: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-            .into_iter()
-            .collect();
+        let fatal: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
         fatal.thread_block()?;
         if self.defect == Defect::EarlyExit {
             notifier.ready();
@@ -171,11 +157,7 @@ impl Daemon {
         }
         let pidfile = match self.write_pidfile() {
             Ok(pidfile) => pidfile,
-            Err(error) => self.fail(
-                notifier,
-                &format!("failed to create the pidfile: {error}"),
-                1,
-            ),
+            Err(error) => self.fail(notifier, &format!("failed to create the pidfile: {error}"), 1),
         };
         self.let_go();
         if self.defect == Defect::LeavesWorker && fork() == Ok(Fork::Child) {
@@ -185,11 +167,7 @@ impl Daemon {
         notifier.ready();
         let signal = self.wait_for(&fatal);
         self.remove_pidfile();
-        die_by(if self.defect == Defect::CrashesOnSigterm {
-            Signal::SIGSEGV
-        } else {
-            signal
-        })
+        die_by(if self.defect == Defect::CrashesOnSigterm { Signal::SIGSEGV } else { signal })
     }
 
     fn wait_for(&self, fatal: &SigSet) -> Signal {
@@ -231,11 +209,7 @@ impl Daemon {
         }
         let temporary = path.with_extension("temporary");
         let mut file = File::create(&temporary)?;
-        let mode = if self.defect == Defect::WritablePidfile {
-            0o666
-        } else {
-            0o644
-        };
+        let mode = if self.defect == Defect::WritablePidfile { 0o666 } else { 0o644 };
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(self.content().as_bytes())?;
         if !self.keeps_no_lock() {
@@ -253,11 +227,7 @@ impl Daemon {
     }
 
     fn content(&self) -> String {
-        let pid = if self.defect == Defect::ParentPid {
-            self.starter
-        } else {
-            getpid()
-        };
+        let pid = if self.defect == Defect::ParentPid { self.starter } else { getpid() };
         match self.defect {
             Defect::MalformedPidfile => format!("pid {pid}\n"),
             Defect::WritesIntoPidfile if self.started_without_stderr => {
@@ -319,9 +289,7 @@ impl Daemon {
 
     /// Removes the pidfile of a daemon that could not do it itself.
     pub(super) fn remove_pidfile_of(&self, daemon: Pid) {
-        let names = |path: &PathBuf| {
-            fs::read_to_string(path).is_ok_and(|text| text == format!("{daemon}\n"))
-        };
+        let names = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text == format!("{daemon}\n"));
         if let Some(path) = self.flags.pidfile.as_ref().filter(|path| names(path)) {
             let _ = fs::remove_file(path);
         }

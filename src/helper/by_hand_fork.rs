@@ -16,13 +16,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-const CRASHES: [Signal; 5] = [
-    Signal::SIGSEGV,
-    Signal::SIGABRT,
-    Signal::SIGBUS,
-    Signal::SIGFPE,
-    Signal::SIGILL,
-];
+const CRASHES: [Signal; 5] =
+    [Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL];
 
 /// Who is told that the daemon is ready, if anyone is.
 #[derive(Debug)]
@@ -91,14 +86,8 @@ fn exit_status(status: nix::Result<WaitStatus>) -> i32 {
 
 /// Returns in the daemons.
 pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Result<Notifier> {
-    let watched: SigSet = [
-        Signal::SIGCHLD,
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-    ]
-    .into_iter()
-    .collect();
+    let watched: SigSet =
+        [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let mut before = SigSet::thread_get_mask()?;
     let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let mut last_restart: Option<Instant> = None;
@@ -116,17 +105,13 @@ pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Re
         if daemon.defect == Defect::LeaksPerRestart {
             std::mem::forget(reader);
         }
-        let keeps = matches!(
-            daemon.defect,
-            Defect::MonitorKeepsStdio | Defect::KeepsStdio
-        );
+        let keeps = matches!(daemon.defect, Defect::MonitorKeepsStdio | Defect::KeepsStdio);
         if daemon.flags.detach && !keeps {
             stdio_to_null();
         }
         foreground.ready();
         let status = watch(daemon, &signals, child);
-        let crashed =
-            matches!(status, WaitStatus::Signaled(_, signal, _) if CRASHES.contains(&signal));
+        let crashed = matches!(status, WaitStatus::Signaled(_, signal, _) if CRASHES.contains(&signal));
         let restart = match daemon.defect {
             Defect::NoRestart => false,
             Defect::CleanExitRestarted => true,
@@ -202,10 +187,7 @@ fn throttle(daemon: &mut Daemon, signals: &SignalFd, child: Pid, last_restart: O
         }
     }
     if daemon.defect == Defect::LockDroppedInThrottle
-        && daemon
-            .guard
-            .as_ref()
-            .is_some_and(|guard| guard.try_lock().is_err())
+        && daemon.guard.as_ref().is_some_and(|guard| guard.try_lock().is_err())
     {
         exit_immediately(1);
     }
@@ -216,10 +198,7 @@ fn wait(signals: &SignalFd, until: Option<Instant>) {
         let left = until.saturating_duration_since(Instant::now());
         PollTimeout::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
     });
-    let _ = poll(
-        &mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)],
-        timeout,
-    );
+    let _ = poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout);
 }
 
 fn end(daemon: &Daemon, child: Pid) -> ! {

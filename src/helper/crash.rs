@@ -41,12 +41,7 @@ impl Args {
         if now != self.when {
             return Ok(());
         }
-        let before = self
-            .count_file
-            .as_deref()
-            .map(count_in)
-            .transpose()?
-            .unwrap_or(0);
+        let before = self.count_file.as_deref().map(count_in).transpose()?.unwrap_or(0);
         if self.times.is_some_and(|times| before >= times) {
             return Ok(());
         }

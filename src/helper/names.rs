@@ -15,31 +15,11 @@ pub(super) type Outcome = Result<(), Box<dyn Error>>;
 type Run = fn(Vec<OsString>) -> Result<Outcome, clap::Error>;
 
 const HELPERS: [(&str, &str, Run); 6] = [
-    (
-        "reference",
-        "a daemon that does everything right",
-        parse_and::<reference::Args>,
-    ),
-    (
-        "crash",
-        "dies when and how it is told",
-        parse_and::<crash::Args>,
-    ),
-    (
-        "hang",
-        "stops responding when it is told",
-        parse_and::<hang::Args>,
-    ),
-    (
-        "slow-start",
-        "takes its time to become ready, or to fail",
-        parse_and::<slow_start::Args>,
-    ),
-    (
-        "defective",
-        "right in everything but one named thing",
-        parse_and::<defective::Args>,
-    ),
+    ("reference", "a daemon that does everything right", parse_and::<reference::Args>),
+    ("crash", "dies when and how it is told", parse_and::<crash::Args>),
+    ("hang", "stops responding when it is told", parse_and::<hang::Args>),
+    ("slow-start", "takes its time to become ready, or to fail", parse_and::<slow_start::Args>),
+    ("defective", "right in everything but one named thing", parse_and::<defective::Args>),
     (
         "published-protocol",
         "creates its pidfile in the steps of Open vSwitch, holes included",
@@ -48,14 +28,8 @@ const HELPERS: [(&str, &str, Run); 6] = [
 ];
 
 /// The names of the helpers.
-pub const NAMES: [&str; 6] = [
-    HELPERS[0].0,
-    HELPERS[1].0,
-    HELPERS[2].0,
-    HELPERS[3].0,
-    HELPERS[4].0,
-    HELPERS[5].0,
-];
+pub const NAMES: [&str; 6] =
+    [HELPERS[0].0, HELPERS[1].0, HELPERS[2].0, HELPERS[3].0, HELPERS[4].0, HELPERS[5].0];
 
 /// What the arguments of a helper lead to.
 pub(super) trait Helper: Parser {
@@ -68,10 +42,7 @@ fn parse_and<H: Helper>(arguments: Vec<OsString>) -> Result<Outcome, clap::Error
 
 /// One line on what the helper does. `None` if there is no such helper.
 pub fn summary(name: &str) -> Option<&'static str> {
-    HELPERS
-        .iter()
-        .find(|helper| helper.0 == name)
-        .map(|helper| helper.1)
+    HELPERS.iter().find(|helper| helper.0 == name).map(|helper| helper.1)
 }
 
 /// Is the helper `name`, to the end, with these arguments (without a program name).
@@ -80,20 +51,14 @@ pub fn summary(name: &str) -> Option<&'static str> {
 /// or a helper that does not exist.
 pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let Some((name, _, run)) = HELPERS.iter().find(|helper| helper.0 == name) else {
-        let _ = writeln!(
-            io::stderr(),
-            "no helper {name:?}; there are {}",
-            NAMES.join(", ")
-        );
+        let _ = writeln!(io::stderr(), "no helper {name:?}; there are {}", NAMES.join(", "));
         return ExitCode::from(2);
     };
     // Rust's runtime swallows the first SIGSEGV and SIGBUS that another process sends.
     for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
         let _ = set_default(signal);
     }
-    let arguments = std::iter::once(OsString::from(name))
-        .chain(arguments)
-        .collect();
+    let arguments = std::iter::once(OsString::from(name)).chain(arguments).collect();
     match run(arguments) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {

@@ -31,20 +31,11 @@ impl Helper for Args {
         let pidfile = self.pidfile();
         let overwrite = self.library.daemon.overwrite_pidfile;
         // Open vSwitch only notes these signals and acts on them once it has started.
-        let fatal: SigSet = [
-            Signal::SIGTERM,
-            Signal::SIGINT,
-            Signal::SIGHUP,
-            Signal::SIGALRM,
-        ]
-        .into_iter()
-        .collect();
+        let fatal: SigSet =
+            [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM].into_iter().collect();
         let startup = self.library.start_before_pidfile("published-protocol")?;
         fatal.thread_block()?;
-        let locked = pidfile
-            .as_deref()
-            .map(|path| make_pidfile(path, overwrite))
-            .transpose()?;
+        let locked = pidfile.as_deref().map(|path| make_pidfile(path, overwrite)).transpose()?;
         startup.complete()?;
         let signal = fatal.wait()?;
         if let Some(path) = &pidfile {
@@ -58,24 +49,14 @@ impl Helper for Args {
 impl Args {
     fn pidfile(&self) -> Option<PathBuf> {
         let default = || PathBuf::from("/run/published-protocol.pid");
-        self.library
-            .daemon
-            .pidfile
-            .as_ref()
-            .map(|path| path.clone().unwrap_or_else(default))
+        self.library.daemon.pidfile.as_ref().map(|path| path.clone().unwrap_or_else(default))
     }
 }
 
 /// Returns the descriptor that holds the lock.
 fn make_pidfile(pidfile: &Path, overwrite: bool) -> Result<OwnedFd, Box<dyn Error>> {
-    let temporary = with_ending(
-        pidfile,
-        &if overwrite {
-            format!(".tmp{}", getpid())
-        } else {
-            ".tmp".into()
-        },
-    );
+    let temporary =
+        with_ending(pidfile, &if overwrite { format!(".tmp{}", getpid()) } else { ".tmp".into() });
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_APPEND;
     let file = open(&temporary, flags, Mode::from_bits_truncate(0o666))
         .map_err(|errno| failed(&temporary, "create failed", errno))?;
@@ -93,11 +74,7 @@ fn make_pidfile(pidfile: &Path, overwrite: bool) -> Result<OwnedFd, Box<dyn Erro
     ftruncate(&file, 0).map_err(step("truncate failed"))?;
     write(&file, format!("{}\n", getpid()).as_bytes()).map_err(step("write failed"))?;
     fs::rename(&temporary, pidfile).map_err(|error| {
-        format!(
-            "failed to rename {} to {}: {error}",
-            temporary.display(),
-            pidfile.display()
-        )
+        format!("failed to rename {} to {}: {error}", temporary.display(), pidfile.display())
     })?;
     Ok(file)
 }
@@ -117,12 +94,9 @@ fn check_already_running(pidfile: &Path) -> Result<(), Box<dyn Error>> {
     let length = read(&file, &mut content).map_err(refused)?;
     let text = String::from_utf8_lossy(&content[..length]);
     match text.trim_end().parse() == Ok(query.l_pid) {
-        true => Err(format!(
-            "{}: already running as pid {}, aborting",
-            pidfile.display(),
-            query.l_pid
-        )
-        .into()),
+        true => {
+            Err(format!("{}: already running as pid {}, aborting", pidfile.display(), query.l_pid).into())
+        }
         false => Err(refused(Errno::ESRCH)),
     }
 }

@@ -5,33 +5,23 @@ use std::str::FromStr;
 /// The number that is all of `text`: digits, and a minus sign where the type has one.
 pub(super) fn number<T: FromStr>(text: &[u8]) -> Option<T> {
     let text = std::str::from_utf8(text).ok()?;
-    if text.starts_with('+') {
-        None
-    } else {
-        text.parse().ok()
-    }
+    if text.starts_with('+') { None } else { text.parse().ok() }
 }
 
 /// The number in base `radix` (8 or 16) that is all of `text`.
 pub(super) fn number_in_base(radix: u32, text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
-    if text.starts_with('+') {
-        None
-    } else {
-        u64::from_str_radix(text, radix).ok()
-    }
+    if text.starts_with('+') { None } else { u64::from_str_radix(text, radix).ok() }
 }
 
 /// The words of `text`, parted by any amount of white space.
 pub(super) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// The lines of `text`, without their ends.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
+    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// What follows `KEY:` on the first line that begins so, without surrounding white space.
@@ -41,13 +31,8 @@ pub(super) fn field<'a>(text: &'a [u8], key: &str) -> Option<&'a [u8]> {
 
 /// What follows `KEY:` on each line that begins so, without surrounding white space.
 pub(super) fn fields<'a>(text: &'a [u8], key: &str) -> impl Iterator<Item = &'a [u8]> {
-    lines(text).filter_map(move |line| {
-        Some(
-            line.strip_prefix(key.as_bytes())?
-                .strip_prefix(b":")?
-                .trim_ascii(),
-        )
-    })
+    lines(text)
+        .filter_map(move |line| Some(line.strip_prefix(key.as_bytes())?.strip_prefix(b":")?.trim_ascii()))
 }
 
 #[cfg(test)]
@@ -87,15 +72,7 @@ pub(super) mod tests {
     fn numbers_are_whole_and_unsigned_by_plus() {
         assert_eq!(number::<i32>(b"-1"), Some(-1));
         assert_eq!(number::<u32>(b"42"), Some(42));
-        for bad in [
-            &b""[..],
-            b"+1",
-            b" 1",
-            b"1 ",
-            b"1x",
-            b"\xff",
-            b"99999999999",
-        ] {
+        for bad in [&b""[..], b"+1", b" 1", b"1 ", b"1x", b"\xff", b"99999999999"] {
             assert_eq!(number::<i32>(bad), None, "{}", bad.escape_ascii());
         }
         assert_eq!(number_in_base(8, b"02100002"), Some(0o2100002));

@@ -18,9 +18,7 @@ pub enum ObserveError {
     },
     /// The process exists, but its directory in `/proc` does not: `/proc` is mounted with
     /// `hidepid`.
-    #[error(
-        "failed to observe process {pid}: it exists but is hidden in /proc; run as its owner or as root"
-    )]
+    #[error("failed to observe process {pid}: it exists but is hidden in /proc; run as its owner or as root")]
     Hidden {
         /// The hidden process.
         pid: Pid,

@@ -110,9 +110,7 @@ impl Descriptors {
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let numbers = match dir.numbers("fd") {
             // Nobody but root may look into a zombie, but it is known to have none.
-            Err(Stop::Failed(error)) if error.is_denied() && dir.stat()?.state.is_zombie() => {
-                Vec::new()
-            }
+            Err(Stop::Failed(error)) if error.is_denied() && dir.stat()?.state.is_zombie() => Vec::new(),
             numbers => numbers?,
         };
         let mut list = Vec::with_capacity(numbers.len());
@@ -122,10 +120,7 @@ impl Descriptors {
                 descriptor => list.push(descriptor?),
             }
         }
-        Ok(Self {
-            pid: dir.pid(),
-            list,
-        })
+        Ok(Self { pid: dir.pid(), list })
     }
 
     /// The process they belong to.
@@ -135,10 +130,7 @@ impl Descriptors {
 
     /// The descriptor `fd`, if it is open.
     pub fn get(&self, fd: RawFd) -> Option<&Descriptor> {
-        let index = self
-            .list
-            .binary_search_by_key(&fd, |descriptor| descriptor.fd)
-            .ok()?;
+        let index = self.list.binary_search_by_key(&fd, |descriptor| descriptor.fd).ok()?;
         self.list.get(index)
     }
 
@@ -199,9 +191,7 @@ struct Info {
 
 impl Info {
     fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let flags = field(text, "flags")
-            .and_then(|value| number_in_base(8, value))
-            .ok_or("flags")?;
+        let flags = field(text, "flags").and_then(|value| number_in_base(8, value)).ok_or("flags")?;
         // A negative position is one of /dev/mem and its like, beyond 2^63.
         let pos: i64 = field(text, "pos").and_then(number).ok_or("pos")?;
         Ok(Self {
@@ -242,10 +232,7 @@ impl Target {
             return Self::unnamed(link);
         }
         // A file of memfd_create has no name from the start, so the kernel calls it deleted.
-        if let Some(name) = text
-            .strip_suffix(DELETED)
-            .filter(|name| name.starts_with(b"/memfd:"))
-        {
+        if let Some(name) = text.strip_suffix(DELETED).filter(|name| name.starts_with(b"/memfd:")) {
             return Self::Anon(String::from_utf8_lossy(&name[1..]).into_owned());
         }
         let path = link.to_owned();
@@ -269,11 +256,7 @@ impl Target {
     /// `pipe:[123]`, `socket:[123]`, `anon_inode:[eventfd]`, `anon_inode:inotify`.
     fn unnamed(link: &Path) -> Self {
         let text = link.as_os_str().as_bytes();
-        let within = |prefix: &[u8]| {
-            text.strip_prefix(prefix)?
-                .strip_prefix(b"[")?
-                .strip_suffix(b"]")
-        };
+        let within = |prefix: &[u8]| text.strip_prefix(prefix)?.strip_prefix(b"[")?.strip_suffix(b"]");
         if let Some(ino) = within(b"pipe:").and_then(number) {
             Self::Pipe(ino)
         } else if let Some(ino) = within(b"socket:").and_then(number) {
@@ -300,14 +283,10 @@ impl Target {
             fs::symlink_metadata(path).is_ok_and(|found| Inode::of(&found) == Inode::of(metadata))
         };
         match link.as_os_str().as_bytes().strip_suffix(DELETED) {
-            Some(name) if !is_name(link) => Self::File {
-                path: OsStr::from_bytes(name).into(),
-                deleted: true,
-            },
-            _ => Self::File {
-                path: link.to_owned(),
-                deleted: false,
-            },
+            Some(name) if !is_name(link) => {
+                Self::File { path: OsStr::from_bytes(name).into(), deleted: true }
+            }
+            _ => Self::File { path: link.to_owned(), deleted: false },
         }
     }
 }
@@ -316,13 +295,8 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("/dev/null"),
-            Self::File {
-                path,
-                deleted: true,
-            } => write!(f, "{} (deleted)", Shown::new(path)),
-            Self::File { path, .. } | Self::Tty(path) | Self::Directory(path) => {
-                Shown::new(path).fmt(f)
-            }
+            Self::File { path, deleted: true } => write!(f, "{} (deleted)", Shown::new(path)),
+            Self::File { path, .. } | Self::Tty(path) | Self::Directory(path) => Shown::new(path).fmt(f),
             Self::Fifo(path) | Self::Device(path) | Self::Other(path) => Shown::new(path).fmt(f),
             Self::Pipe(ino) => write!(f, "pipe {ino}"),
             Self::Socket(ino) => write!(f, "socket {ino}"),
@@ -383,9 +357,7 @@ mod tests {
         assert_eq!(info.pos, 17);
         assert!(info.flags.contains(OFlag::O_CLOEXEC | OFlag::O_RDWR));
         assert_eq!(Access::of(info.flags), Access::ReadWrite);
-        let [posix, ofd] = info.locks[..] else {
-            panic!("{info:?}")
-        };
+        let [posix, ofd] = info.locks[..] else { panic!("{info:?}") };
         assert_eq!(
             (posix.kind, posix.mode, posix.pid()),
             (LockKind::Posix, LockMode::Write, Some(Pid::from_raw(812)))
@@ -394,13 +366,7 @@ mod tests {
             (ofd.kind, ofd.mode, ofd.locker),
             (LockKind::Ofd, LockMode::Read, Locker::FileDescription)
         );
-        assert_eq!(
-            ofd.range,
-            LockRange {
-                start: 5,
-                end: Some(11)
-            }
-        );
+        assert_eq!(ofd.range, LockRange { start: 5, end: Some(11) });
     }
 
     #[test]
@@ -410,10 +376,7 @@ mod tests {
         assert_eq!(access(0o2001), Access::Write);
         assert_eq!(access(OFlag::O_PATH.bits()), Access::Path);
         assert!(
-            access(2).can_read()
-                && access(2).can_write()
-                && !access(0).can_write()
-                && !access(1).can_read()
+            access(2).can_read() && access(2).can_write() && !access(0).can_write() && !access(1).can_read()
         );
     }
 
@@ -426,14 +389,7 @@ mod tests {
         assert_eq!(target("anon_inode:[eventfd]"), anon("eventfd"));
         assert_eq!(target("anon_inode:inotify"), anon("inotify"));
         assert_eq!(target("/memfd:x (deleted)"), anon("memfd:x"));
-        for other in [
-            "pipe:[x]",
-            "pipe:42",
-            "net:[4026531840]",
-            "",
-            "socket:[]",
-            "/no/stat",
-        ] {
+        for other in ["pipe:[x]", "pipe:42", "net:[4026531840]", "", "socket:[]", "/no/stat"] {
             assert_eq!(target(other), Target::Other(other.into()));
         }
     }

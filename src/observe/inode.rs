@@ -19,20 +19,14 @@ pub struct Device {
 
 impl Device {
     pub(super) fn from_dev_t(dev: u64) -> Self {
-        Self {
-            major: major(dev) as u32,
-            minor: minor(dev) as u32,
-        }
+        Self { major: major(dev) as u32, minor: minor(dev) as u32 }
     }
 
     /// As in [proc_pid_stat(5)]: minor in bits 31 to 20 and 7 to 0, major in bits 19 to 8.
     ///
     /// [proc_pid_stat(5)]: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     pub(super) fn from_tty_nr(nr: u32) -> Self {
-        Self {
-            major: (nr >> 8) & 0xfff,
-            minor: (nr & 0xff) | ((nr >> 12) & 0xfff00),
-        }
+        Self { major: (nr >> 8) & 0xfff, minor: (nr & 0xff) | ((nr >> 12) & 0xfff00) }
     }
 
     /// Whether it is a terminal by its number: a console, a serial line or a pseudo-terminal.
@@ -64,24 +58,15 @@ pub struct Inode {
 impl Inode {
     /// As `stat` tells it.
     pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: Device::from_dev_t(metadata.dev()),
-            number: metadata.ino(),
-        }
+        Self { device: Device::from_dev_t(metadata.dev()), number: metadata.ino() }
     }
 
     /// Parses the `fe:00:1234` of a lock's line: device in hexadecimal, number in decimal.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let mut parts = text.split(|&byte| byte == b':');
         let mut device = || u32::try_from(number_in_base(16, parts.next()?)?).ok();
-        let device = Device {
-            major: device()?,
-            minor: device()?,
-        };
-        let inode = Self {
-            device,
-            number: number(parts.next()?)?,
-        };
+        let device = Device { major: device()?, minor: device()? };
+        let inode = Self { device, number: number(parts.next()?)? };
         parts.next().is_none().then_some(inode)
     }
 }
@@ -98,31 +83,13 @@ mod tests {
 
     #[test]
     fn a_terminals_number_is_decoded() {
-        assert_eq!(
-            Device::from_tty_nr(34819),
-            Device {
-                major: 136,
-                minor: 3
-            }
-        );
-        assert_eq!(
-            Device::from_tty_nr(0x0010_8801),
-            Device {
-                major: 136,
-                minor: 257
-            }
-        );
+        assert_eq!(Device::from_tty_nr(34819), Device { major: 136, minor: 3 });
+        assert_eq!(Device::from_tty_nr(0x0010_8801), Device { major: 136, minor: 257 });
     }
 
     #[test]
     fn the_master_side_is_no_terminal() {
-        assert!(
-            Device {
-                major: 136,
-                minor: 0
-            }
-            .is_terminal()
-        );
+        assert!(Device { major: 136, minor: 0 }.is_terminal());
         assert!(Device { major: 5, minor: 1 }.is_terminal());
         assert!(!Device { major: 5, minor: 2 }.is_terminal());
         assert!(!Device { major: 1, minor: 3 }.is_terminal());

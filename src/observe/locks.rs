@@ -115,9 +115,7 @@ impl Lock {
 
     /// Parses a line such as `1: POSIX  ADVISORY  WRITE 812 fe:00:1234 0 EOF`.
     pub(super) fn parse(line: &[u8]) -> Option<Self> {
-        parse_line(line)
-            .filter(|&(_, awaited)| !awaited)
-            .map(|(lock, _)| lock)
+        parse_line(line).filter(|&(_, awaited)| !awaited).map(|(lock, _)| lock)
     }
 }
 
@@ -149,16 +147,7 @@ fn parse_line(line: &[u8]) -> Option<(Lock, bool)> {
         word => Some(number(word)?),
     };
     let range = LockRange { start, end };
-    Some((
-        Lock {
-            kind,
-            mode,
-            locker,
-            range,
-            inode,
-        },
-        awaited,
-    ))
+    Some((Lock { kind, mode, locker, range, inode }, awaited))
 }
 
 impl Locker {
@@ -183,11 +172,7 @@ impl LockState {
     /// Adds the locks on `inode` in the text of `/proc/locks`, unless they are known.
     fn add(&mut self, text: &[u8], inode: Inode) {
         for (lock, awaited) in lines(text).filter_map(parse_line) {
-            let list = if awaited {
-                &mut self.awaited
-            } else {
-                &mut self.held
-            };
+            let list = if awaited { &mut self.awaited } else { &mut self.held };
             if lock.inode == Some(inode) && !list.contains(&lock) {
                 list.push(lock);
             }
@@ -266,15 +251,8 @@ pub fn locks_on(path: impl AsRef<Path>, pids: &[Pid]) -> Result<Vec<HeldLock>, O
         let Observed::Present(descriptors) = Descriptors::of(pid)? else {
             continue;
         };
-        for descriptor in descriptors
-            .iter()
-            .filter(|descriptor| descriptor.inode == Some(inode))
-        {
-            held.extend(descriptor.locks.iter().map(|&lock| HeldLock {
-                pid,
-                fd: descriptor.fd,
-                lock,
-            }));
+        for descriptor in descriptors.iter().filter(|descriptor| descriptor.inode == Some(inode)) {
+            held.extend(descriptor.locks.iter().map(|&lock| HeldLock { pid, fd: descriptor.fd, lock }));
         }
     }
     Ok(held)
@@ -344,9 +322,7 @@ fn inode_in_lock_lines(file: &fs::File) -> io::Result<Inode> {
     let device = field(&info, "mnt_id").and_then(|id| device_of_mount(&mounts, id));
     Ok(Inode {
         device: device.unwrap_or(Device::from_dev_t(metadata.dev())),
-        number: field(&info, "ino")
-            .and_then(number)
-            .unwrap_or(metadata.ino()),
+        number: field(&info, "ino").and_then(number).unwrap_or(metadata.ino()),
     })
 }
 
@@ -354,10 +330,7 @@ fn inode_in_lock_lines(file: &fs::File) -> io::Result<Inode> {
 fn device_of_mount(mounts: &[u8], id: &[u8]) -> Option<Device> {
     let line = lines(mounts).find(|line| words(line).next() == Some(id))?;
     let mut parts = words(line).nth(2)?.split(|&byte| byte == b':').map(number);
-    Some(Device {
-        major: parts.next()??,
-        minor: parts.next()??,
-    })
+    Some(Device { major: parts.next()??, minor: parts.next()?? })
 }
 
 impl fmt::Display for LockKind {
@@ -396,26 +369,16 @@ impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} lock of {}", self.kind, self.mode, self.locker)?;
         match self.range {
-            LockRange {
-                start: 0,
-                end: None,
-            } => Ok(()),
+            LockRange { start: 0, end: None } => Ok(()),
             LockRange { start, end: None } => write!(f, " on bytes {start} to the end"),
-            LockRange {
-                start,
-                end: Some(end),
-            } => write!(f, " on bytes {start} to {end}"),
+            LockRange { start, end: Some(end) } => write!(f, " on bytes {start} to {end}"),
         }
     }
 }
 
 impl fmt::Display for HeldLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "pid {} holds by fd {} a {}",
-            self.pid, self.fd, self.lock
-        )
+        write!(f, "pid {} holds by fd {} a {}", self.pid, self.fd, self.lock)
     }
 }
 
@@ -439,55 +402,21 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_is_understood() {
-        let inode = Some(Inode {
-            device: Device {
-                major: 0xfe,
-                minor: 10,
-            },
-            number: 10010829,
-        });
-        let whole = LockRange {
-            start: 0,
-            end: None,
-        };
+        let inode = Some(Inode { device: Device { major: 0xfe, minor: 10 }, number: 10010829 });
+        let whole = LockRange { start: 0, end: None };
         let pid = Locker::Process(Pid::from_raw(812));
         let cases = [
-            (
-                "1: POSIX  ADVISORY  WRITE 812 fe:0a:10010829 0 EOF",
-                LockKind::Posix,
-                LockMode::Write,
-                pid,
-            ),
-            (
-                "2: FLOCK  ADVISORY  READ 812 fe:0a:10010829 0 EOF",
-                LockKind::Flock,
-                LockMode::Read,
-                pid,
-            ),
+            ("1: POSIX  ADVISORY  WRITE 812 fe:0a:10010829 0 EOF", LockKind::Posix, LockMode::Write, pid),
+            ("2: FLOCK  ADVISORY  READ 812 fe:0a:10010829 0 EOF", LockKind::Flock, LockMode::Read, pid),
             (
                 "3: OFDLCK ADVISORY  WRITE -1 fe:0a:10010829 0 EOF",
                 LockKind::Ofd,
                 LockMode::Write,
                 Locker::FileDescription,
             ),
-            (
-                "4: LEASE  ACTIVE    READ 812 fe:0a:10010829 0 EOF",
-                LockKind::Lease,
-                LockMode::Read,
-                pid,
-            ),
-            (
-                "5: LEASE  BREAKING  UNLCK 812 fe:0a:10010829 0 EOF",
-                LockKind::Lease,
-                LockMode::Unlocked,
-                pid,
-            ),
-            (
-                "6: DELEG  ACTIVE    READ 812 fe:0a:10010829 0 EOF",
-                LockKind::Lease,
-                LockMode::Read,
-                pid,
-            ),
+            ("4: LEASE  ACTIVE    READ 812 fe:0a:10010829 0 EOF", LockKind::Lease, LockMode::Read, pid),
+            ("5: LEASE  BREAKING  UNLCK 812 fe:0a:10010829 0 EOF", LockKind::Lease, LockMode::Unlocked, pid),
+            ("6: DELEG  ACTIVE    READ 812 fe:0a:10010829 0 EOF", LockKind::Lease, LockMode::Read, pid),
             (
                 "7: POSIX  ADVISORY  WRITE 0 fe:0a:10010829 0 EOF",
                 LockKind::Posix,
@@ -498,13 +427,7 @@ mod tests {
         for (line, kind, mode, locker) in cases {
             assert_eq!(
                 Lock::parse(line.as_bytes()),
-                Some(Lock {
-                    kind,
-                    mode,
-                    locker,
-                    range: whole,
-                    inode
-                }),
+                Some(Lock { kind, mode, locker, range: whole, inode }),
                 "{line}"
             );
         }
@@ -516,13 +439,7 @@ mod tests {
         assert_eq!(Lock::parse(line), None);
         let (lock, awaited) = parse_line(line).unwrap();
         assert!(awaited);
-        assert_eq!(
-            lock.range,
-            LockRange {
-                start: 3,
-                end: Some(9)
-            }
-        );
+        assert_eq!(lock.range, LockRange { start: 3, end: Some(9) });
     }
 
     #[test]
@@ -541,21 +458,10 @@ mod tests {
 
     #[test]
     fn a_mount_is_found_by_its_number() {
-        let mounts = b"27 1 254:0 / / rw,relatime - ext4 /dev/root rw\n270 27 0:23 / /proc rw - proc proc rw\n";
-        assert_eq!(
-            device_of_mount(mounts, b"270"),
-            Some(Device {
-                major: 0,
-                minor: 23
-            })
-        );
-        assert_eq!(
-            device_of_mount(mounts, b"27"),
-            Some(Device {
-                major: 254,
-                minor: 0
-            })
-        );
+        let mounts =
+            b"27 1 254:0 / / rw,relatime - ext4 /dev/root rw\n270 27 0:23 / /proc rw - proc proc rw\n";
+        assert_eq!(device_of_mount(mounts, b"270"), Some(Device { major: 0, minor: 23 }));
+        assert_eq!(device_of_mount(mounts, b"27"), Some(Device { major: 254, minor: 0 }));
         assert_eq!(device_of_mount(mounts, b"2"), None);
     }
 
@@ -563,35 +469,16 @@ mod tests {
     fn a_lock_is_told_in_words() {
         let lock = Lock::parse(LINE).unwrap();
         assert_eq!(lock.to_string(), "POSIX write lock of pid 812");
-        let held = HeldLock {
-            pid: Pid::from_raw(812),
-            fd: 5,
-            lock,
-        };
-        assert_eq!(
-            held.to_string(),
-            "pid 812 holds by fd 5 a POSIX write lock of pid 812"
-        );
-        let part = Lock {
-            range: LockRange {
-                start: 1,
-                end: Some(2),
-            },
-            locker: Locker::OtherNamespace,
-            ..lock
-        };
+        let held = HeldLock { pid: Pid::from_raw(812), fd: 5, lock };
+        assert_eq!(held.to_string(), "pid 812 holds by fd 5 a POSIX write lock of pid 812");
+        let part =
+            Lock { range: LockRange { start: 1, end: Some(2) }, locker: Locker::OtherNamespace, ..lock };
         assert_eq!(
             part.to_string(),
             "POSIX write lock of a process in another PID namespace on bytes 1 to 2"
         );
-        let state = LockState {
-            held: vec![lock],
-            awaited: vec![lock],
-        };
-        assert_eq!(
-            state.to_string(),
-            "POSIX write lock of pid 812; waiting: POSIX write lock of pid 812"
-        );
+        let state = LockState { held: vec![lock], awaited: vec![lock] };
+        assert_eq!(state.to_string(), "POSIX write lock of pid 812; waiting: POSIX write lock of pid 812");
         assert_eq!(LockState::default().to_string(), "not locked");
     }
 }

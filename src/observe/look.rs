@@ -34,9 +34,7 @@ pub(super) struct Opened {
 pub(super) fn look_at<T: Send>(path: &Path, look: fn(io::Result<Opened>) -> T) -> io::Result<T> {
     match open_path(path) {
         Ok(named) if has_other_descriptors_of(&named) => {
-            with_private_fds((path, look), |(path, look)| {
-                look(open_path(path).and_then(open))
-            })
+            with_private_fds((path, look), |(path, look)| look(open_path(path).and_then(open)))
         }
         named => Ok(look(named.and_then(open))),
     }
@@ -44,10 +42,7 @@ pub(super) fn look_at<T: Send>(path: &Path, look: fn(io::Result<Opened>) -> T) -
 
 /// Gets hold of a file without opening it. Closing such a descriptor drops no lock.
 pub(super) fn open_path(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_PATH.bits())
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(OFlag::O_PATH.bits()).open(path)
 }
 
 fn open(named: File) -> io::Result<Opened> {
@@ -62,10 +57,7 @@ fn reopen(named: &File) -> io::Result<File> {
     let path = format!("/proc/thread-self/fd/{}", named.as_raw_fd());
     // Without O_NONBLOCK a lease on the file could make it wait.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
 /// Whether this process has a descriptor of the file besides this one, and so perhaps locks on it.

@@ -110,13 +110,7 @@ impl Pidfile {
         let symlink = fs::read_link(&path).ok();
         let (content, file, locker) =
             look_at(&path, look).unwrap_or_else(|error| (unreadable(&error), None, None));
-        Self {
-            path,
-            symlink,
-            content,
-            file,
-            locker,
-        }
+        Self { path, symlink, content, file, locker }
     }
 
     /// The pid in it, if it is well-formed.
@@ -164,11 +158,7 @@ fn read(file: &File, facts: FileFacts) -> Seen {
     };
     // Once more after reading, so that the size is not older than the content.
     let facts = file.metadata().as_ref().map_or(facts, FileFacts::of);
-    (
-        content,
-        Some(facts),
-        posix_write_locker_of(file).ok().flatten(),
-    )
+    (content, Some(facts), posix_write_locker_of(file).ok().flatten())
 }
 
 fn unreadable(error: &io::Error) -> PidfileContent {
@@ -254,11 +244,7 @@ impl fmt::Display for PidfileContent {
             Self::Empty => f.write_str("empty"),
             Self::Pid { pid, newline, rest } => {
                 let newline = if *newline { "" } else { " without a line feed" };
-                let more = if rest.is_empty() {
-                    ""
-                } else {
-                    " and more lines"
-                };
+                let more = if rest.is_empty() { "" } else { " and more lines" };
                 write!(f, "pid {pid}{newline}{more}")
             }
             Self::Malformed(bytes) => {
@@ -278,21 +264,10 @@ impl fmt::Display for Pidfile {
             write!(f, " -> {}", Shown::new(target))?;
         }
         write!(f, ": {}", self.content)?;
-        let Some(FileFacts {
-            mode,
-            uid,
-            gid,
-            size,
-            ..
-        }) = self.file
-        else {
+        let Some(FileFacts { mode, uid, gid, size, .. }) = self.file else {
             return Ok(());
         };
-        write!(
-            f,
-            ", mode {mode:04o}, owner {uid}:{gid}, {size} byte{}",
-            if size == 1 { "" } else { "s" }
-        )?;
+        write!(f, ", mode {mode:04o}, owner {uid}:{gid}, {size} byte{}", if size == 1 { "" } else { "s" })?;
         match (&self.locker, &self.content) {
             (Some(locker), _) => write!(f, ", write-locked by {locker}"),
             (None, PidfileContent::Unreadable(_) | PidfileContent::NotRegular(_)) => Ok(()),
@@ -307,25 +282,15 @@ mod tests {
     use crate::observe::bytes::tests::noise;
 
     fn pid(pid: i32, newline: bool, rest: &[u8]) -> PidfileContent {
-        PidfileContent::Pid {
-            pid: Pid::from_raw(pid),
-            newline,
-            rest: rest.to_vec(),
-        }
+        PidfileContent::Pid { pid: Pid::from_raw(pid), newline, rest: rest.to_vec() }
     }
 
     #[test]
     fn a_pid_is_the_whole_first_line() {
         assert_eq!(PidfileContent::parse(b"812\n"), pid(812, true, b""));
         assert_eq!(PidfileContent::parse(b"812"), pid(812, false, b""));
-        assert_eq!(
-            PidfileContent::parse(b"1\n/data\n\xff\n"),
-            pid(1, true, b"/data\n\xff\n")
-        );
-        assert_eq!(
-            PidfileContent::parse(b"2147483647\n\n"),
-            pid(i32::MAX, true, b"\n")
-        );
+        assert_eq!(PidfileContent::parse(b"1\n/data\n\xff\n"), pid(1, true, b"/data\n\xff\n"));
+        assert_eq!(PidfileContent::parse(b"2147483647\n\n"), pid(i32::MAX, true, b"\n"));
         assert_eq!(PidfileContent::parse(b""), PidfileContent::Empty);
     }
 
@@ -412,29 +377,14 @@ mod tests {
     #[test]
     fn what_was_found_is_told_in_words() {
         assert_eq!(PidfileContent::parse(b"812\n").to_string(), "pid 812");
-        assert_eq!(
-            PidfileContent::parse(b"812").to_string(),
-            "pid 812 without a line feed"
-        );
-        assert_eq!(
-            PidfileContent::parse(b"812\nx\n").to_string(),
-            "pid 812 and more lines"
-        );
-        assert_eq!(
-            PidfileContent::parse(b"-1\n").to_string(),
-            "malformed \"-1\\n\""
-        );
+        assert_eq!(PidfileContent::parse(b"812").to_string(), "pid 812 without a line feed");
+        assert_eq!(PidfileContent::parse(b"812\nx\n").to_string(), "pid 812 and more lines");
+        assert_eq!(PidfileContent::parse(b"-1\n").to_string(), "malformed \"-1\\n\"");
         assert_eq!(
             PidfileContent::parse(&[b'x'; 41]).to_string(),
             format!("malformed \"{}…\"", "x".repeat(40))
         );
-        assert_eq!(
-            PidfileContent::Unreadable(Errno::EACCES).to_string(),
-            "unreadable (Permission denied)"
-        );
-        assert_eq!(
-            PidfileContent::NotRegular(FileKind::Fifo).to_string(),
-            "a fifo"
-        );
+        assert_eq!(PidfileContent::Unreadable(Errno::EACCES).to_string(), "unreadable (Permission denied)");
+        assert_eq!(PidfileContent::NotRegular(FileKind::Fifo).to_string(), "a fifo");
     }
 }

@@ -32,11 +32,7 @@ impl ProcDir {
         }
         let path = PathBuf::from(format!("/proc/{pid}"));
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
-        match OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits())
-            .open(&path)
-        {
+        match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
             Ok(dir) => Ok(Self { pid, dir }),
             Err(error) if is_gone(&error) && kill(pid, None) == Err(Errno::EPERM) => {
                 Err(Stop::Failed(ObserveError::Hidden { pid }))
@@ -77,17 +73,12 @@ impl ProcDir {
 
     /// The numbers that are names in a directory, ascending.
     pub(super) fn numbers(&self, name: &str) -> Result<Vec<i32>, Stop> {
-        let entries =
-            fs::read_dir(self.path(name)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = fs::read_dir(self.path(name)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = entries.map_err(|error| self.stop(name, error))?;
         let number = |entry: &fs::DirEntry| bytes::number(entry.file_name().as_encoded_bytes());
         // The descriptor of this very directory is no fact about a process that observes itself.
         let own = (self.pid == Pid::this()).then_some(self.dir.as_raw_fd());
-        let mut numbers: Vec<i32> = entries
-            .iter()
-            .filter_map(number)
-            .filter(|&fd| Some(fd) != own)
-            .collect();
+        let mut numbers: Vec<i32> = entries.iter().filter_map(number).filter(|&fd| Some(fd) != own).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -105,11 +96,7 @@ impl ProcDir {
     /// `/proc/PID/stat`, understood.
     pub(super) fn stat(&self) -> Result<Stat, Stop> {
         let stat = Stat::parse(&self.read("stat")?).map_err(|field| self.syntax("stat", field))?;
-        if stat.is_void() {
-            Err(Stop::Gone)
-        } else {
-            Ok(stat)
-        }
+        if stat.is_void() { Err(Stop::Gone) } else { Ok(stat) }
     }
 
     /// Why a file lacks `field`: of a process that is being removed the kernel shows empty files.
@@ -117,10 +104,7 @@ impl ProcDir {
         if self.has_ended() {
             return Stop::Gone;
         }
-        Stop::Failed(ObserveError::Syntax {
-            path: self.name(name),
-            field,
-        })
+        Stop::Failed(ObserveError::Syntax { path: self.name(name), field })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -140,10 +124,7 @@ impl ProcDir {
 
 /// Whether the kernel says that the process (or its descriptor) is no more.
 pub(super) fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::ENOENT | Errno::ESRCH)
-    )
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::ENOENT | Errno::ESRCH))
 }
 
 #[cfg(test)]
@@ -168,23 +149,16 @@ mod tests {
     #[test]
     fn no_process_has_such_a_number() {
         for pid in [0, -1, i32::MIN, i32::MAX] {
-            assert!(
-                matches!(ProcDir::open(Pid::from_raw(pid)), Err(Stop::Gone)),
-                "{pid}"
-            );
+            assert!(matches!(ProcDir::open(Pid::from_raw(pid)), Err(Stop::Gone)), "{pid}");
         }
     }
 
     #[test]
     fn a_message_names_the_process_and_the_file() {
         let dir = ProcDir::open(Pid::this()).unwrap();
-        let Err(Stop::Failed(error)) = dir.read("fd") else {
-            panic!("a directory was read")
-        };
+        let Err(Stop::Failed(error)) = dir.read("fd") else { panic!("a directory was read") };
         assert!(
-            error
-                .to_string()
-                .starts_with(&format!("failed to read /proc/{}/fd: ", Pid::this())),
+            error.to_string().starts_with(&format!("failed to read /proc/{}/fd: ", Pid::this())),
             "{error}"
         );
     }

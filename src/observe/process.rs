@@ -143,25 +143,16 @@ impl Process {
     }
 
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
-        let [exe, cwd, root] = [
-            dir.link_fact("exe")?,
-            dir.link_fact("cwd")?,
-            dir.link_fact("root")?,
-        ];
+        let [exe, cwd, root] = [dir.link_fact("exe")?, dir.link_fact("cwd")?, dir.link_fact("root")?];
         let cmdline = arguments(&dir.read("cmdline")?);
         let limits = dir.read("limits")?;
         let limit = |name| limit(&limits, name).map_err(|field| dir.syntax("limits", field));
-        let status =
-            Status::parse(&dir.read("status")?).map_err(|field| dir.syntax("status", field))?;
+        let status = Status::parse(&dir.read("status")?).map_err(|field| dir.syntax("status", field))?;
         // Last, so that what has become a zombie meanwhile is called one.
         let stat = dir.stat()?;
         // The kernel says "denied" about a zombie's links, which do not exist.
         let link = |fact| {
-            if stat.state.is_zombie() && fact == Fact::Denied {
-                Fact::Absent
-            } else {
-                fact
-            }
+            if stat.state.is_zombie() && fact == Fact::Denied { Fact::Absent } else { fact }
         };
         Ok(Self {
             pid: stat.pid,
@@ -214,31 +205,14 @@ impl Process {
 
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            pid,
-            ppid,
-            pgid,
-            sid,
-            state,
-            threads,
-            ..
-        } = self;
-        writeln!(
-            f,
-            "{pid} {}: {} ({state})",
-            Shown(&self.comm),
-            Shown(&self.title())
-        )?;
+        let Self { pid, ppid, pgid, sid, state, threads, .. } = self;
+        writeln!(f, "{pid} {}: {} ({state})", Shown(&self.comm), Shown(&self.title()))?;
         write!(f, "  parent {ppid}, group {pgid}, session {sid}, ")?;
         match self.tty {
             Some(tty) => write!(f, "terminal {tty}")?,
             None => f.write_str("no terminal")?,
         }
-        write!(
-            f,
-            ", {threads} thread{}",
-            if *threads == 1 { "" } else { "s" }
-        )?;
+        write!(f, ", {threads} thread{}", if *threads == 1 { "" } else { "s" })?;
         if let Some(kib) = self.vm_rss_kib {
             write!(f, ", {kib} KiB")?;
         }
@@ -252,16 +226,8 @@ impl fmt::Display for Process {
         if let Some(umask) = self.umask {
             write!(f, ", umask {umask:03o}")?;
         }
-        let Signals {
-            blocked,
-            ignored,
-            caught,
-            pending,
-        } = self.signals;
-        write!(
-            f,
-            "\n  signals: blocked {blocked}; ignored {ignored}; caught {caught}; pending {pending}"
-        )
+        let Signals { blocked, ignored, caught, pending } = self.signals;
+        write!(f, "\n  signals: blocked {blocked}; ignored {ignored}; caught {caught}; pending {pending}")
     }
 }
 
@@ -274,12 +240,7 @@ fn shown(fact: &Fact<PathBuf>) -> String {
 }
 
 fn ids<T: PartialEq + fmt::Display>(name: &str, ids: &Ids<T>) -> String {
-    let Ids {
-        real,
-        effective,
-        saved,
-        filesystem,
-    } = ids;
+    let Ids { real, effective, saved, filesystem } = ids;
     if [effective, saved, filesystem].iter().all(|&id| id == real) {
         format!("{name} {real}")
     } else {
@@ -289,18 +250,10 @@ fn ids<T: PartialEq + fmt::Display>(name: &str, ids: &Ids<T>) -> String {
 
 /// Splits `/proc/PID/cmdline`. Zeros at the end close the last argument or pad a title.
 pub(super) fn arguments(text: &[u8]) -> Vec<OsString> {
-    let end = text
-        .iter()
-        .rposition(|&byte| byte != 0)
-        .map_or(0, |last| last + 1);
-    let arguments = text[..end]
-        .split(|&byte| byte == 0)
-        .map(|argument| OsString::from_vec(argument.to_vec()));
-    if end == 0 {
-        Vec::new()
-    } else {
-        arguments.collect()
-    }
+    let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let arguments =
+        text[..end].split(|&byte| byte == 0).map(|argument| OsString::from_vec(argument.to_vec()));
+    if end == 0 { Vec::new() } else { arguments.collect() }
 }
 
 /// The title of `/proc/PID/cmdline`, see [`Process::title`].
@@ -319,10 +272,7 @@ mod tests {
         assert_eq!(arguments(b"\0\0"), Vec::<OsString>::new());
         assert_eq!(arguments(b"a\0"), ["a"]);
         assert_eq!(arguments(b"a\0\0b c\0"), ["a", "", "b c"]);
-        assert_eq!(
-            arguments(b"x: monitoring pid 2 (healthy)\0\0\0\0"),
-            ["x: monitoring pid 2 (healthy)"]
-        );
+        assert_eq!(arguments(b"x: monitoring pid 2 (healthy)\0\0\0\0"), ["x: monitoring pid 2 (healthy)"]);
         assert_eq!(arguments(b"no zero"), ["no zero"]);
         assert_eq!(title(b"a\0-b\0\xff\0").as_bytes(), b"a -b \xff");
     }

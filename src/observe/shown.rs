@@ -17,11 +17,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.as_encoded_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() {
-                    write!(f, "{}", c.escape_default())?
-                } else {
-                    f.write_char(c)?
-                }
+                if c.is_control() { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
             }
             write!(f, "{}", chunk.invalid().escape_ascii())?;
         }

@@ -65,14 +65,9 @@ mod tests {
     fn bit_fourteen_is_sigterm() {
         let set = SignalSet::from_bits(0x4001 | 1 << 63);
         assert!(
-            set.contains(Signal::SIGTERM)
-                && set.contains(Signal::SIGHUP)
-                && !set.contains(Signal::SIGINT)
+            set.contains(Signal::SIGTERM) && set.contains(Signal::SIGHUP) && !set.contains(Signal::SIGINT)
         );
-        assert_eq!(
-            set.iter().collect::<Vec<_>>(),
-            [Signal::SIGHUP, Signal::SIGTERM]
-        );
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Signal::SIGHUP, Signal::SIGTERM]);
         assert_eq!(set.to_string(), "SIGHUP SIGTERM 64");
         assert_eq!(SignalSet::default().to_string(), "none");
     }

@@ -104,11 +104,8 @@ impl Stat {
     pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         // The command may hold any byte, `) (` as well; the fields behind it are numbers.
         let open = text.iter().position(|&byte| byte == b'(').ok_or("comm")?;
-        let close = text
-            .iter()
-            .rposition(|&byte| byte == b')')
-            .filter(|&close| close > open)
-            .ok_or("comm")?;
+        let close =
+            text.iter().rposition(|&byte| byte == b')').filter(|&close| close > open).ok_or("comm")?;
         let fields: Vec<&[u8]> = words(&text[close + 1..]).collect();
         // The manual page counts from 1, and its third field is the first behind the command.
         let field = |index: usize| fields.get(index - 3).copied().unwrap_or_default();
@@ -118,9 +115,7 @@ impl Stat {
         };
         let tty: i32 = number(field(7)).ok_or("tty_nr")?;
         Ok(Self {
-            pid: number(text[..open].trim_ascii())
-                .map(Pid::from_raw)
-                .ok_or("pid")?,
+            pid: number(text[..open].trim_ascii()).map(Pid::from_raw).ok_or("pid")?,
             comm: OsString::from_vec(text[open + 1..close].to_vec()),
             state: State::from_letter(state),
             ppid: pid(4, "ppid")?,
@@ -151,10 +146,7 @@ mod tests {
     fn every_field_is_in_its_place() {
         let stat = Stat::parse(&with_comm(b"sh")).unwrap();
         let pid = Pid::from_raw;
-        let tty = Some(Device {
-            major: 136,
-            minor: 3,
-        });
+        let tty = Some(Device { major: 136, minor: 3 });
         let expected = Stat {
             pid: pid(42),
             comm: "sh".into(),
@@ -172,15 +164,7 @@ mod tests {
 
     #[test]
     fn a_command_cannot_pose_as_other_fields() {
-        for comm in [
-            &b") ("[..],
-            b"a) R 1 1 (b",
-            b"",
-            b"((",
-            b"))",
-            b"\xff\n\0",
-            b") Z 0 0 0",
-        ] {
+        for comm in [&b") ("[..], b"a) R 1 1 (b", b"", b"((", b"))", b"\xff\n\0", b") Z 0 0 0"] {
             let stat = Stat::parse(&with_comm(comm)).unwrap();
             assert_eq!(
                 (stat.comm.as_bytes(), stat.state, stat.ppid),
@@ -202,10 +186,7 @@ mod tests {
 
     impl Replace for Vec<u8> {
         fn replace(&self, from: &[u8], to: &[u8]) -> Vec<u8> {
-            let at = self
-                .windows(from.len())
-                .position(|window| window == from)
-                .unwrap();
+            let at = self.windows(from.len()).position(|window| window == from).unwrap();
             [&self[..at], to, &self[at + from.len()..]].concat()
         }
     }
@@ -221,10 +202,7 @@ mod tests {
     fn letters_round_trip() {
         for letter in b'A'..=b'z' {
             let state = State::from_letter(letter);
-            assert_eq!(
-                state.letter().to_ascii_uppercase(),
-                (letter as char).to_ascii_uppercase()
-            );
+            assert_eq!(state.letter().to_ascii_uppercase(), (letter as char).to_ascii_uppercase());
             assert_eq!(state.is_zombie(), b"ZXx".contains(&letter));
         }
     }

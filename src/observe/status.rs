@@ -20,21 +20,15 @@ pub(super) struct Status {
 impl Status {
     /// Parses the file. The error is the name of the line that is missing or wrong.
     pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let mask = |key| {
-            field(text, key)
-                .and_then(|value| number_in_base(16, value))
-                .ok_or(key)
-        };
+        let mask = |key| field(text, key).and_then(|value| number_in_base(16, value)).ok_or(key);
         let set = |key| mask(key).map(SignalSet::from_bits);
-        let groups = words(field(text, "Groups").ok_or("Groups")?)
-            .map(|word| number(word).map(Gid::from_raw));
+        let groups =
+            words(field(text, "Groups").ok_or("Groups")?).map(|word| number(word).map(Gid::from_raw));
         Ok(Self {
             uids: ids(text, "Uid", Uid::from_raw)?,
             gids: ids(text, "Gid", Gid::from_raw)?,
             groups: groups.collect::<Option<_>>().ok_or("Groups")?,
-            umask: field(text, "Umask")
-                .and_then(|value| number_in_base(8, value))
-                .map(|umask| umask as u32),
+            umask: field(text, "Umask").and_then(|value| number_in_base(8, value)).map(|umask| umask as u32),
             signals: Signals {
                 blocked: set("SigBlk")?,
                 ignored: set("SigIgn")?,
@@ -54,28 +48,18 @@ impl Status {
 fn ids<T>(text: &[u8], key: &'static str, make: fn(u32) -> T) -> Result<Ids<T>, &'static str> {
     let mut values = words(field(text, key).ok_or(key)?).map_while(|word| number(word).map(make));
     let mut next = || values.next().ok_or(key);
-    Ok(Ids {
-        real: next()?,
-        effective: next()?,
-        saved: next()?,
-        filesystem: next()?,
-    })
+    Ok(Ids { real: next()?, effective: next()?, saved: next()?, filesystem: next()? })
 }
 
 /// The limit called `name` in `/proc/PID/limits`.
 pub(super) fn limit(text: &[u8], name: &'static str) -> Result<Limit, &'static str> {
-    let row = lines(text)
-        .find_map(|line| line.strip_prefix(name.as_bytes()))
-        .ok_or(name)?;
+    let row = lines(text).find_map(|line| line.strip_prefix(name.as_bytes())).ok_or(name)?;
     let mut columns = words(row).map(|word| match word {
         b"unlimited" => Some(None),
         word => number(word).map(Some),
     });
     let mut next = || columns.next().flatten().ok_or(name);
-    Ok(Limit {
-        soft: next()?,
-        hard: next()?,
-    })
+    Ok(Limit { soft: next()?, hard: next()? })
 }
 
 #[cfg(test)]
@@ -97,27 +81,16 @@ mod tests {
         assert_eq!(status.gids.filesystem, Gid::from_raw(7));
         assert_eq!(status.groups, [4, 24].map(Gid::from_raw));
         assert_eq!(status.vm_rss_kib, Some(1784));
-        let signals = Signals {
-            blocked: set(1 << 14),
-            ignored: set(1 << 12),
-            caught: set(3 << 31),
-            pending: set(3),
-        };
+        let signals =
+            Signals { blocked: set(1 << 14), ignored: set(1 << 12), caught: set(3 << 31), pending: set(3) };
         assert_eq!(status.signals, signals);
-        let capabilities = Capabilities {
-            effective: 0x1ff_feff_ffff,
-            permitted: 3,
-            inheritable: 4,
-        };
+        let capabilities = Capabilities { effective: 0x1ff_feff_ffff, permitted: 3, inheritable: 4 };
         assert_eq!(status.capabilities, capabilities);
     }
 
     #[test]
     fn a_zombie_has_no_memory_and_no_umask() {
-        let text = String::from_utf8(STATUS.to_vec())
-            .unwrap()
-            .replace("VmRSS", "X")
-            .replace("Umask", "Y");
+        let text = String::from_utf8(STATUS.to_vec()).unwrap().replace("VmRSS", "X").replace("Umask", "Y");
         let status = Status::parse(text.as_bytes()).unwrap();
         assert_eq!((status.umask, status.vm_rss_kib), (None, None));
     }
@@ -125,34 +98,21 @@ mod tests {
     #[test]
     fn the_error_names_the_line() {
         for key in [
-            "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd", "CapEff",
-            "CapPrm", "CapInh",
+            "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd", "CapEff", "CapPrm",
+            "CapInh",
         ] {
-            let text = String::from_utf8(STATUS.to_vec())
-                .unwrap()
-                .replace(&format!("\n{key}:"), "\nx:");
+            let text = String::from_utf8(STATUS.to_vec()).unwrap().replace(&format!("\n{key}:"), "\nx:");
             assert_eq!(Status::parse(text.as_bytes()).unwrap_err(), key);
         }
     }
 
     #[test]
     fn limits_are_read_by_name() {
-        let text = b"Limit     Soft Limit  Hard Limit  Units\nMax core file size        0    unlimited   bytes\n\
+        let text =
+            b"Limit     Soft Limit  Hard Limit  Units\nMax core file size        0    unlimited   bytes\n\
             Max open files            1024                 20000                files\nMax x  1\n";
-        assert_eq!(
-            limit(text, "Max core file size"),
-            Ok(Limit {
-                soft: Some(0),
-                hard: None
-            })
-        );
-        assert_eq!(
-            limit(text, "Max open files"),
-            Ok(Limit {
-                soft: Some(1024),
-                hard: Some(20000)
-            })
-        );
+        assert_eq!(limit(text, "Max core file size"), Ok(Limit { soft: Some(0), hard: None }));
+        assert_eq!(limit(text, "Max open files"), Ok(Limit { soft: Some(1024), hard: Some(20000) }));
         assert_eq!(limit(text, "Max x"), Err("Max x"));
         assert_eq!(limit(text, "Max y"), Err("Max y"));
     }

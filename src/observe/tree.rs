@@ -76,10 +76,7 @@ impl Tree {
             return Ok(Observed::Gone);
         }
         let root = nodes.remove(0);
-        Ok(Observed::Present(Self {
-            root: Some(root),
-            nodes,
-        }))
+        Ok(Observed::Present(Self { root: Some(root), nodes }))
     }
 
     /// The processes of the session `sid`, wherever they stand.
@@ -91,10 +88,7 @@ impl Tree {
         let mut stats = scan()?;
         stats.retain(|_, stat| stat.sid == sid);
         let members: BTreeSet<Pid> = stats.keys().copied().collect();
-        Ok(Self {
-            root: None,
-            nodes: family(stats, |stat| !members.contains(&stat.ppid)),
-        })
+        Ok(Self { root: None, nodes: family(stats, |stat| !members.contains(&stat.ppid)) })
     }
 
     /// The process whose descendants these are. A session has none.
@@ -129,9 +123,7 @@ fn scan() -> Result<BTreeMap<Pid, Stat>, ObserveError> {
     let entries = fs::read_dir(proc).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.map_err(|error| ObserveError::new(proc, error))?;
     let mut stats = BTreeMap::new();
-    for entry in entries
-        .iter()
-        .filter(|entry| number::<i32>(entry.file_name().as_encoded_bytes()).is_some())
+    for entry in entries.iter().filter(|entry| number::<i32>(entry.file_name().as_encoded_bytes()).is_some())
     {
         let path = entry.path().join("stat");
         let text = match fs::read(&path) {
@@ -175,39 +167,17 @@ fn family(mut stats: BTreeMap<Pid, Stat>, is_root: impl Fn(&Stat) -> bool) -> Ve
 
 impl Node {
     fn new(stat: Stat, children: Vec<Pid>, depth: usize) -> Self {
-        let Stat {
-            pid,
-            ppid,
-            sid,
-            comm,
-            state,
-            ..
-        } = stat;
+        let Stat { pid, ppid, sid, comm, state, .. } = stat;
         // What has ended since has no title any more.
         let title = title(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default());
-        Self {
-            pid,
-            ppid,
-            sid,
-            comm,
-            title,
-            state,
-            children,
-            depth,
-        }
+        Self { pid, ppid, sid, comm, title, state, children, depth }
     }
 }
 
 /// `812 monitor: ovsdb-server: monitoring pid 813 (healthy) (S)`.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            pid,
-            comm,
-            title,
-            state,
-            ..
-        } = self;
+        let Self { pid, comm, title, state, .. } = self;
         write!(f, "{pid} {}", Shown(comm))?;
         if !title.is_empty() {
             write!(f, ": {}", Shown(title))?;
@@ -236,25 +206,15 @@ mod tests {
 
     fn stats(links: &[(i32, i32)]) -> BTreeMap<Pid, Stat> {
         let stat = |&(pid, ppid)| {
-            let text = format!(
-                "{} (p{pid}) S {} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1",
-                BASE + pid,
-                BASE + ppid
-            );
+            let text =
+                format!("{} (p{pid}) S {} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1", BASE + pid, BASE + ppid);
             Stat::parse(text.as_bytes()).unwrap()
         };
-        links
-            .iter()
-            .map(stat)
-            .map(|stat| (stat.pid, stat))
-            .collect()
+        links.iter().map(stat).map(|stat| (stat.pid, stat)).collect()
     }
 
     fn order(nodes: &[Node]) -> Vec<(i32, usize)> {
-        nodes
-            .iter()
-            .map(|node| (node.pid.as_raw() - BASE, node.depth))
-            .collect()
+        nodes.iter().map(|node| (node.pid.as_raw() - BASE, node.depth)).collect()
     }
 
     fn from(root: i32) -> impl Fn(&Stat) -> bool {
@@ -264,10 +224,7 @@ mod tests {
     #[test]
     fn parents_come_before_their_children() {
         let stats = stats(&[(2, 1), (3, 2), (4, 9), (5, 2), (6, 3), (7, 1)]);
-        assert_eq!(
-            order(&family(stats.clone(), from(2))),
-            [(2, 0), (3, 1), (6, 2), (5, 1)]
-        );
+        assert_eq!(order(&family(stats.clone(), from(2))), [(2, 0), (3, 1), (6, 2), (5, 1)]);
         assert_eq!(
             order(&family(stats.clone(), |stat| stat.ppid.as_raw() == BASE + 1)),
             [(2, 0), (3, 1), (6, 2), (5, 1), (7, 0)]
@@ -277,10 +234,7 @@ mod tests {
 
     #[test]
     fn a_circle_ends() {
-        assert_eq!(
-            order(&family(stats(&[(2, 4), (3, 2), (4, 3)]), from(2))),
-            [(2, 0), (3, 1), (4, 2)]
-        );
+        assert_eq!(order(&family(stats(&[(2, 4), (3, 2), (4, 3)]), from(2))), [(2, 0), (3, 1), (4, 2)]);
         assert_eq!(order(&family(stats(&[(2, 2)]), from(2))), [(2, 0)]);
     }
 
@@ -296,11 +250,9 @@ mod tests {
     fn it_is_drawn_by_generation() {
         let mut nodes = family(stats(&[(2, 1), (3, 2), (4, 3), (5, 2)]), from(2));
         nodes[1].title = "a\nb".into();
-        let tree = Tree {
-            root: Some(nodes.remove(0)),
-            nodes,
-        };
-        let drawn = "1073741826 p2 (S)\n  1073741827 p3: a\\nb (S)\n    1073741828 p4 (S)\n  1073741829 p5 (S)";
+        let tree = Tree { root: Some(nodes.remove(0)), nodes };
+        let drawn =
+            "1073741826 p2 (S)\n  1073741827 p3: a\\nb (S)\n    1073741828 p4 (S)\n  1073741829 p5 (S)";
         assert_eq!(tree.to_string(), drawn);
     }
 }

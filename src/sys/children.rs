@@ -21,10 +21,7 @@ impl Stat {
     /// Parses after the last `)`, because a process chooses its own name and may put one in it.
     pub(crate) fn parse(text: &[u8]) -> Option<Stat> {
         let name_end = text.iter().rposition(|&byte| byte == b')')?;
-        let mut fields = text
-            .get(name_end + 1..)?
-            .split(|&byte| byte == b' ')
-            .skip(1);
+        let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
         Some(Stat { state, parent })
@@ -77,9 +74,7 @@ fn visit_scanning(parent: Pid, visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
         let mut rest = buffer.get(..length).unwrap_or_default();
         while let Some((name, after)) = split_entry(rest) {
             rest = after;
-            if parse_pid(name).is_some()
-                && stat_of(&proc, name).is_some_and(|stat| stat.parent == parent)
-            {
+            if parse_pid(name).is_some() && stat_of(&proc, name).is_some_and(|stat| stat.parent == parent) {
                 parse_pid(name).into_iter().for_each(&mut *visit);
             }
         }
@@ -127,24 +122,14 @@ mod tests {
     #[test]
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(
-            stat,
-            Stat {
-                state: b'S',
-                parent: Pid::from_raw(7)
-            }
-        );
+        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7) });
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }
 
     #[test]
     fn both_ways_find_a_child() {
-        let mut child = Command::new("cat")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let (mut listed, mut scanned) = (Vec::new(), Vec::new());
         visit_own(&mut |pid| listed.push(pid)).unwrap();
         visit_scanning(Pid::this(), &mut |pid| scanned.push(pid)).unwrap();

@@ -65,22 +65,13 @@ pub(crate) fn launch(command: &mut Command, setup: Setup) -> io::Result<Launched
     // A socket, because shutdown(2) reaches the reaper whoever else holds a copy of our end just now, in a
     // child between fork and exec.
     let (control, listener) = UnixStream::pair()?;
-    let ends = Ends {
-        control: listener.as_raw_fd(),
-        events: reporter.as_raw_fd(),
-    };
+    let ends = Ends { control: listener.as_raw_fd(), events: reporter.as_raw_fd() };
     // SAFETY: `divide` makes only async-signal-safe calls, and the descriptors stay open until it has run.
     unsafe { command.pre_exec(move || divide(&setup, ends)) };
     let mut reaper = command.spawn()?;
     let events = io::PipeReader::from(events);
     match introduce(&reaper, &events) {
-        Ok((pid, reaper_pidfd)) => Ok(Launched {
-            pid,
-            reaper,
-            reaper_pidfd,
-            events,
-            control,
-        }),
+        Ok((pid, reaper_pidfd)) => Ok(Launched { pid, reaper, reaper_pidfd, events, control }),
         Err(error) => {
             drop(control);
             reaper.wait()?;
@@ -136,23 +127,13 @@ fn default_actions() {
         // SAFETY: the kernel reads a struct within `default`, and the default action runs no code of ours.
         // SIGKILL and SIGSTOP are refused.
         unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                number,
-                default.as_ptr(),
-                no_old,
-                KERNEL_SIGNALS / 8,
-            )
+            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), no_old, KERNEL_SIGNALS / 8)
         };
     }
 }
 
 /// The number of signals, and so the number of bits of a signal set in the kernel; signal(7).
-const KERNEL_SIGNALS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
-    128
-} else {
-    64
-};
+const KERNEL_SIGNALS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
 
 fn apply(setup: &Setup) -> nix::Result<()> {
     let own = Pid::from_raw(0);

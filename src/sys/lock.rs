@@ -32,11 +32,7 @@ pub(crate) fn range(kind: i32, start: i64, length: i64) -> libc::flock {
 ///
 /// # Errors
 /// `ETIMEDOUT` when the time has passed, otherwise what `fcntl(2)` says.
-pub(crate) fn lock_within(
-    fd: BorrowedFd<'_>,
-    lock: &libc::flock,
-    limit: Duration,
-) -> Result<(), Errno> {
+pub(crate) fn lock_within(fd: BorrowedFd<'_>, lock: &libc::flock, limit: Duration) -> Result<(), Errno> {
     match fcntl(fd, FcntlArg::F_OFD_SETLK(lock)) {
         Err(Errno::EAGAIN | Errno::EACCES) => {}
         other => return other.map(drop),
@@ -76,12 +72,7 @@ impl WakeTimer {
         unblocked.add(WAKE);
         let mut mask = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&unblocked), Some(&mut mask))?;
-        let mut timer = Self {
-            id: -1,
-            action: wake_action,
-            mask,
-            end: after(limit),
-        };
+        let mut timer = Self { id: -1, action: wake_action, mask, end: after(limit) };
         timer.arm(limit)?;
         Ok(timer)
     }
@@ -96,10 +87,7 @@ impl WakeTimer {
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let spec = libc::itimerspec {
             it_value: timespec(limit.max(Duration::from_nanos(1))),
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: REPEAT_MS * 1_000_000,
-            },
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: REPEAT_MS * 1_000_000 },
         };
         // The system calls themselves: glibc's timer_create may allocate, which a signal handler must not.
         // SAFETY: `event`, `self.id` and `spec` are valid for the call; a null old value is allowed.
@@ -146,10 +134,7 @@ fn handler_action(handler: usize) -> libc::sigaction {
 }
 
 fn now() -> libc::timespec {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is valid for the write; the monotonic clock always exists.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now
@@ -159,10 +144,7 @@ fn after(limit: Duration) -> libc::timespec {
     let (now, limit) = (now(), timespec(limit));
     let nanoseconds = now.tv_nsec + limit.tv_nsec;
     libc::timespec {
-        tv_sec: now
-            .tv_sec
-            .saturating_add(limit.tv_sec)
-            .saturating_add(nanoseconds / 1_000_000_000),
+        tv_sec: now.tv_sec.saturating_add(limit.tv_sec).saturating_add(nanoseconds / 1_000_000_000),
         tv_nsec: nanoseconds % 1_000_000_000,
     }
 }

@@ -20,14 +20,6 @@ pub(crate) fn send_signal(pidfd: impl AsFd, signal: Signal) -> nix::Result<()> {
     let fd = pidfd.as_fd().as_raw_fd();
     let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a null siginfo asks for what kill(2) would send; the descriptor is borrowed for the call.
-    let sent = unsafe {
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            fd,
-            signal as libc::c_int,
-            no_info,
-            0,
-        )
-    };
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal as libc::c_int, no_info, 0) };
     Errno::result(sent).map(drop)
 }

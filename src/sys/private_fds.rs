@@ -24,23 +24,18 @@ const STACK_BYTES: usize = 256 * 1024;
 /// # Errors
 ///
 /// No thread could be started, or the kernel refuses it a table of its own.
-pub(crate) fn with_private_fds<A: Copy + Send, T: Send>(
-    argument: A,
-    look: fn(A) -> T,
-) -> io::Result<T> {
+pub(crate) fn with_private_fds<A: Copy + Send, T: Send>(argument: A, look: fn(A) -> T) -> io::Result<T> {
     thread::scope(|scope| {
-        let worker = thread::Builder::new()
-            .name("observe".into())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, move || {
+        let worker = thread::Builder::new().name("observe".into()).stack_size(STACK_BYTES).spawn_scoped(
+            scope,
+            move || {
                 // A handler that writes to a self-pipe must not run where that pipe does not exist.
                 SigSet::all().thread_block()?;
                 leave_shared_table()?;
                 Ok(look(argument))
-            })?;
-        worker
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("the observing thread panicked")))
+            },
+        )?;
+        worker.join().unwrap_or_else(|_| Err(io::Error::other("the observing thread panicked")))
     })
 }
 
@@ -52,18 +47,8 @@ pub(crate) fn with_private_fds<A: Copy + Send, T: Send>(
 fn leave_shared_table() -> nix::Result<()> {
     // SAFETY: takes three integers and touches no memory. With CLOSE_RANGE_UNSHARE the descriptors
     // are closed in a new table of this thread alone, in which no owned descriptor exists yet.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            0,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_UNSHARE,
-        )
-    };
+    let done =
+        unsafe { libc::syscall(libc::SYS_close_range, 0, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE) };
     // Before Linux 5.9, and in sandboxes that filter the call, copies are better than nothing.
-    if done == 0 {
-        Ok(())
-    } else {
-        unshare(CloneFlags::CLONE_FILES)
-    }
+    if done == 0 { Ok(()) } else { unshare(CloneFlags::CLONE_FILES) }
 }

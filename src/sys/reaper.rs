@@ -42,10 +42,7 @@ impl Event {
         };
         let mut record = [0; RECORD_LEN];
         let fields = [kind, pid, status].into_iter().flat_map(i32::to_ne_bytes);
-        record
-            .iter_mut()
-            .zip(fields)
-            .for_each(|(to, from)| *to = from);
+        record.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
         record
     }
 
@@ -79,17 +76,12 @@ const KILL_AGAIN_MS: u16 = 100;
 /// The caller waits on a pipe whose other ends this closes, so once it goes on, `Started` is there to read.
 pub(super) fn run(command: Pid, ends: Ends) -> ! {
     // SAFETY: the parent's copies were moved into this forked process, where nothing else uses or closes them.
-    let (control, events) = unsafe {
-        (
-            BorrowedFd::borrow_raw(ends.control),
-            BorrowedFd::borrow_raw(ends.events),
-        )
-    };
+    let (control, events) =
+        unsafe { (BorrowedFd::borrow_raw(ends.control), BorrowedFd::borrow_raw(ends.events)) };
     report(events, Event::Started(command)).ok();
     leave_everything(ends);
     let mask = SigSet::from_iter([Signal::SIGCHLD]);
-    if let Ok(deaths) = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-    {
+    if let Ok(deaths) = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
         watch(control, events, &deaths);
         kill_all(events, &deaths);
     }
@@ -101,11 +93,7 @@ pub(super) fn run(command: Pid, ends: Ends) -> ! {
 fn leave_everything(ends: Ends) {
     nix::unistd::chdir(c"/").ok();
     nix::sys::prctl::set_name(c"dp-reaper").ok();
-    if let Ok(null) = open(
-        c"/dev/null",
-        OFlag::O_RDWR | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    ) {
+    if let Ok(null) = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
         nix::unistd::dup2_stdin(&null).ok();
         nix::unistd::dup2_stdout(&null).ok();
         nix::unistd::dup2_stderr(&null).ok();
@@ -141,11 +129,7 @@ fn watch(control: BorrowedFd, events: BorrowedFd, deaths: &SignalFd) {
         ];
         // Without a reader the pipe is in error for good; poll would return at once for ever.
         let watched = if wanted.is_empty() { 2 } else { 3 };
-        poll(
-            fds.get_mut(..watched).unwrap_or_default(),
-            PollTimeout::NONE,
-        )
-        .ok();
+        poll(fds.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE).ok();
         if fds[0].any() == Some(true) {
             return;
         }
@@ -160,11 +144,7 @@ fn watch(control: BorrowedFd, events: BorrowedFd, deaths: &SignalFd) {
 fn kill_all(events: BorrowedFd, deaths: &SignalFd) -> ! {
     loop {
         children::visit_own(&mut |child| kill(child, Signal::SIGKILL).unwrap_or(())).ok();
-        poll(
-            &mut [PollFd::new(deaths.as_fd(), PollFlags::POLLIN)],
-            PollTimeout::from(KILL_AGAIN_MS),
-        )
-        .ok();
+        poll(&mut [PollFd::new(deaths.as_fd(), PollFlags::POLLIN)], PollTimeout::from(KILL_AGAIN_MS)).ok();
         drain(deaths);
         reap(events, Reporting::IfRoom);
     }

@@ -30,26 +30,17 @@ impl TitleArea {
         let fields = String::from_utf8_lossy(stat.get(after_comm..)?).into_owned();
         // Field 3 is the first one behind the name.
         let field = |number: usize| -> Option<usize> {
-            fields
-                .split_ascii_whitespace()
-                .nth(number - 3)?
-                .parse()
-                .ok()
+            fields.split_ascii_whitespace().nth(number - 3)?.parse().ok()
         };
         let (start, arguments_end) = (field(48)?, field(49)?);
         let (environment_start, environment_end) = (field(50)?, field(51)?);
-        let end = if environment_start == arguments_end {
-            environment_end
-        } else {
-            arguments_end
-        };
+        let end = if environment_start == arguments_end { environment_end } else { arguments_end };
         if start == 0 || arguments_end <= start || end < arguments_end {
             return None;
         }
         move_environment(start, end);
         // SAFETY: the kernel mapped [start, end) for this process at exec, writable, for its whole life.
-        let original =
-            unsafe { std::slice::from_raw_parts(start as *const u8, end - start) }.to_vec();
+        let original = unsafe { std::slice::from_raw_parts(start as *const u8, end - start) }.to_vec();
         Some(Self { start, original })
     }
 

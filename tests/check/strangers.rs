@@ -18,27 +18,17 @@ struct Peer {
 type Found = Result<Peer, Missing>;
 
 fn interpreted(driving: Driving) -> Found {
-    Ok(Peer {
-        driving,
-        _compiled: None,
-    })
+    Ok(Peer { driving, _compiled: None })
 }
 
 fn python(script: &str) -> Result<CommandLine, Missing> {
-    Ok(CommandLine::new(program("python3")?)
-        .arg(peer(script))
-        .args(["--pidfile", "{pidfile}"]))
+    Ok(CommandLine::new(program("python3")?).arg(peer(script)).args(["--pidfile", "{pidfile}"]))
 }
 
 fn compiled(source: &str, more: &[&str]) -> Found {
     let (folder, binary) = compile(source)?;
-    let command = CommandLine::new(binary)
-        .args(more)
-        .args(["-p", "{pidfile}"]);
-    Ok(Peer {
-        driving: Driving::new(command).detach("-d"),
-        _compiled: Some(folder),
-    })
+    let command = CommandLine::new(binary).args(more).args(["-p", "{pidfile}"]);
+    Ok(Peer { driving: Driving::new(command).detach("-d"), _compiled: Some(folder) })
 }
 
 fn pydaemon() -> Found {
@@ -69,12 +59,8 @@ fn shdaemon() -> Found {
 }
 
 fn monitor() -> Found {
-    let command = python("monitor.py")?.args(["--interval", "0.3"]);
-    interpreted(
-        Driving::new(command)
-            .detach("--detach")
-            .monitor("--monitor"),
-    )
+    let command = python("monitor.py")?.args(["--interval", "1"]);
+    interpreted(Driving::new(command).detach("--detach").monitor("--monitor"))
 }
 
 #[rstest]
@@ -135,9 +121,7 @@ fn a_wrong_daemon_is_found_out(
     let (defect, check) = defect;
     let wrong = || -> Result<Driving, Missing> {
         let command = python("pywrong.py")?.args(["--defect", defect]);
-        Ok(Driving::new(command)
-            .detach("--detach")
-            .timeout(Duration::from_secs(4)))
+        Ok(Driving::new(command).detach("--detach").timeout(Duration::from_secs(4)))
     };
     let Some(driving) = Missing::skip(wrong()) else {
         return;
@@ -164,10 +148,8 @@ fn a_wrong_monitor_is_found_out(
 ) {
     let (defect, check) = defect;
     let wrong = || -> Result<Driving, Missing> {
-        let command = python("monitor.py")?.args(["--interval", "0.3", "--defect", defect]);
-        let driving = Driving::new(command)
-            .detach("--detach")
-            .monitor("--monitor");
+        let command = python("monitor.py")?.args(["--interval", "1", "--defect", defect]);
+        let driving = Driving::new(command).detach("--detach").monitor("--monitor");
         Ok(driving.timeout(Duration::from_secs(4)))
     };
     let Some(driving) = Missing::skip(wrong()) else {
@@ -177,9 +159,5 @@ fn a_wrong_monitor_is_found_out(
 }
 
 fn found_out(defect: &str, check: &str, report: &Report) {
-    assert!(
-        failures(report).contains(check),
-        "{defect} should break {check}:\n{}",
-        shown(report)
-    );
+    assert!(failures(report).contains(check), "{defect} should break {check}:\n{}", shown(report));
 }

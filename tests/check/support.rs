@@ -26,20 +26,12 @@ pub(crate) fn unknowns(report: &Report) -> BTreeSet<&'static str> {
 }
 
 fn ids(report: &Report, is: impl Fn(&Outcome) -> bool) -> BTreeSet<&'static str> {
-    report
-        .findings
-        .iter()
-        .filter(|finding| is(&finding.outcome))
-        .map(|finding| finding.check.id)
-        .collect()
+    report.findings.iter().filter(|finding| is(&finding.outcome)).map(|finding| finding.check.id).collect()
 }
 
 /// Everything but what passed, a line each.
 pub(crate) fn shown(report: &Report) -> String {
-    let findings = report
-        .findings
-        .iter()
-        .filter(|finding| finding.outcome != Outcome::Pass);
+    let findings = report.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
     let lines = findings.map(|finding| format!("  {}: {:?}\n", finding.check.id, finding.outcome));
     lines.collect()
 }

@@ -1,3 +1,5 @@
+//! Descriptors of real processes.
+
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
@@ -13,19 +15,13 @@ use nix::unistd::{Pid, Uid};
 use crate::support::{Idle, alone, as_nobody, fd_of, new_file, posix, sandbox, sandbox_file};
 
 fn descriptors(pid: Pid) -> Descriptors {
-    Descriptors::of(pid)
-        .unwrap()
-        .present()
-        .expect("the process is there")
+    Descriptors::of(pid).unwrap().present().expect("the process is there")
 }
 
 /// The descriptor of `child` that was given to it as its standard output.
 fn as_stdout(file: impl Into<Stdio>) -> Descriptor {
     let child = Idle::with_stdout(file);
-    descriptors(child.pid())
-        .get(1)
-        .cloned()
-        .expect("descriptor 1 is open")
+    descriptors(child.pid()).get(1).cloned().expect("descriptor 1 is open")
 }
 
 #[test]
@@ -34,17 +30,11 @@ fn a_childs_descriptors_are_the_ones_it_was_given() {
     let seen = descriptors(child.pid());
     let numbers: Vec<i32> = seen.iter().map(|descriptor| descriptor.fd).collect();
     // Whoever runs the tests may have leaked further descriptors to them.
-    assert!(
-        numbers.starts_with(&[0, 1, 2]) && numbers.is_sorted(),
-        "{seen}"
-    );
+    assert!(numbers.starts_with(&[0, 1, 2]) && numbers.is_sorted(), "{seen}");
     assert_eq!((seen.len(), seen.pid()), (numbers.len(), child.pid()));
     let [stdin, stdout, stderr] = [0, 1, 2].map(|fd| seen.get(fd).unwrap());
     assert!(matches!(stdin.target, Target::Pipe(ino) if stdin.inode.unwrap().number == ino));
-    assert_eq!(
-        (stdin.access, stdout.access, stderr.access),
-        (Access::Read, Access::Write, Access::Write)
-    );
+    assert_eq!((stdin.access, stdout.access, stderr.access), (Access::Read, Access::Write, Access::Write));
     assert_eq!(stdout.target, Target::Null);
     assert_ne!(stdin.inode, stderr.inode);
     assert!(!stdin.close_on_exec && stdin.locks.is_empty());
@@ -58,20 +48,11 @@ fn a_file_has_its_name_flags_and_position() {
     fs::write(&path, "12345").unwrap();
     let file = File::options().append(true).open(&path).unwrap();
     let seen = as_stdout(file);
-    assert_eq!(
-        seen.target,
-        Target::File {
-            path: path.clone(),
-            deleted: false
-        }
-    );
+    assert_eq!(seen.target, Target::File { path: path.clone(), deleted: false });
     assert!(seen.flags.contains(OFlag::O_APPEND | OFlag::O_WRONLY));
     let metadata = path.metadata().unwrap();
     let inode = seen.inode.unwrap();
-    assert_eq!(
-        (inode, inode.number),
-        (Inode::of(&metadata), metadata.ino())
-    );
+    assert_eq!((inode, inode.number), (Inode::of(&metadata), metadata.ino()));
 }
 
 #[test]
@@ -82,29 +63,11 @@ fn a_deleted_file_is_not_confused_with_one_that_is_called_so() {
         let path = dir.join(name);
         let file = new_file(&path);
         let target = |file: &File| as_stdout(file.try_clone().unwrap()).target;
-        assert_eq!(
-            target(&file),
-            Target::File {
-                path: path.clone(),
-                deleted: false
-            }
-        );
+        assert_eq!(target(&file), Target::File { path: path.clone(), deleted: false });
         fs::remove_file(&path).unwrap();
-        assert_eq!(
-            target(&file),
-            Target::File {
-                path: path.clone(),
-                deleted: true
-            }
-        );
+        assert_eq!(target(&file), Target::File { path: path.clone(), deleted: true });
         drop(new_file(&path));
-        assert_eq!(
-            target(&file),
-            Target::File {
-                path: path.clone(),
-                deleted: true
-            }
-        );
+        assert_eq!(target(&file), Target::File { path: path.clone(), deleted: true });
         assert!(target(&file).to_string().ends_with(" (deleted)"));
         fs::remove_file(&path).unwrap();
     }
@@ -114,28 +77,16 @@ fn a_deleted_file_is_not_confused_with_one_that_is_called_so() {
 fn kinds_of_targets_are_told_apart() {
     let dir = sandbox();
     let path = dir.path().canonicalize().unwrap();
-    assert_eq!(
-        as_stdout(File::open(&path).unwrap()).target,
-        Target::Directory(path.clone())
-    );
-    assert_eq!(
-        as_stdout(File::open("/dev/zero").unwrap()).target,
-        Target::Device("/dev/zero".into())
-    );
+    assert_eq!(as_stdout(File::open(&path).unwrap()).target, Target::Directory(path.clone()));
+    assert_eq!(as_stdout(File::open("/dev/zero").unwrap()).target, Target::Device("/dev/zero".into()));
     let fifo = path.join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let both = File::options().read(true).write(true).open(&fifo).unwrap();
     assert_eq!(as_stdout(both).target, Target::Fifo(fifo));
     let socket = UnixListener::bind(path.join("socket")).unwrap();
-    assert!(matches!(
-        as_stdout(std::os::fd::OwnedFd::from(socket)).target,
-        Target::Socket(_)
-    ));
+    assert!(matches!(as_stdout(std::os::fd::OwnedFd::from(socket)).target, Target::Socket(_)));
     let eventfd = EventFd::from_value(0).unwrap();
-    assert_eq!(
-        as_stdout(std::os::fd::OwnedFd::from(eventfd)).target,
-        Target::Anon("eventfd".into())
-    );
+    assert_eq!(as_stdout(std::os::fd::OwnedFd::from(eventfd)).target, Target::Anon("eventfd".into()));
 }
 
 #[test]
@@ -159,10 +110,7 @@ fn of_this_process_all_is_seen() {
     let seen = descriptors(Pid::this());
     let own = seen.get(fd_of(&file)).unwrap();
     assert_eq!(own.inode, Some(Inode::of(&path.metadata().unwrap())));
-    assert_eq!(
-        (own.access, own.close_on_exec, own.locks.len()),
-        (Access::ReadWrite, true, 1)
-    );
+    assert_eq!((own.access, own.close_on_exec, own.locks.len()), (Access::ReadWrite, true, 1));
 }
 
 #[test]
@@ -196,9 +144,9 @@ fn another_users_descriptors_are_denied() {
         let error = error.unwrap_err();
         assert!(error.is_denied());
         assert!(
-            error.to_string().ends_with(
-                "permission denied; run as the owner of the process or file, or as root"
-            )
+            error
+                .to_string()
+                .ends_with("permission denied; run as the owner of the process or file, or as root")
         );
     }
 }

@@ -1,10 +1,11 @@
+//! Locks of every kind, held by real processes.
+
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemonproof::observe::{
-    LockKind, LockMode, LockRange, Locker, lock_state, locks_on, posix_write_locker,
-    posix_write_locker_of,
+    LockKind, LockMode, LockRange, Locker, lock_state, locks_on, posix_write_locker, posix_write_locker_of,
 };
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK};
@@ -12,10 +13,7 @@ use nix::unistd::Pid;
 
 use crate::support::{Idle, alone, as_nobody, fd_of, new_file, ofd, posix, sandbox, sandbox_file};
 
-const WHOLE: LockRange = LockRange {
-    start: 0,
-    end: None,
-};
+const WHOLE: LockRange = LockRange { start: 0, end: None };
 
 #[test]
 fn a_posix_lock_shows_with_its_owner_only() {
@@ -27,10 +25,7 @@ fn a_posix_lock_shows_with_its_owner_only() {
     let [held] = held[..] else { panic!("{held:?}") };
     assert_eq!((held.pid, held.fd), (Pid::this(), fd_of(&file)));
     let lock = held.lock;
-    assert_eq!(
-        (lock.kind, lock.mode, lock.range),
-        (LockKind::Posix, LockMode::Write, WHOLE)
-    );
+    assert_eq!((lock.kind, lock.mode, lock.range), (LockKind::Posix, LockMode::Write, WHOLE));
     assert_eq!((lock.pid(), lock.is_write()), (Some(Pid::this()), true));
     assert_eq!(lock_state(&path).unwrap().held, [lock]);
 }
@@ -44,31 +39,25 @@ fn an_flock_shows_with_all_who_share_it() {
     let holders: Vec<_> = both.iter().map(|held| (held.pid, held.fd)).collect();
     assert_eq!(holders, [(child.pid(), 1), (Pid::this(), fd_of(&file))]);
     let lock = both[0].lock;
-    assert_eq!(
-        (lock.kind, lock.mode, lock.range),
-        (LockKind::Flock, LockMode::Read, WHOLE)
-    );
+    assert_eq!((lock.kind, lock.mode, lock.range), (LockKind::Flock, LockMode::Read, WHOLE));
     assert_eq!((lock, lock.pid()), (both[1].lock, Some(Pid::this())));
 }
 
 #[test]
 fn an_flock_is_held_until_the_last_who_shares_it_closes_it() {
-    alone(
-        "locks::an_flock_is_held_until_the_last_who_shares_it_closes_it",
-        || {
-            let (_dir, path, file) = sandbox_file();
-            let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
-            let child = Idle::with_stdout(file.try_clone().unwrap());
-            close_without_unlock(file);
-            assert_eq!(locks_on(&path, &[Pid::this()]).unwrap(), []);
-            // It still names the process that took it.
-            let held = locks_on(&path, &[child.pid()]).unwrap();
-            assert_eq!(held[0].lock.pid(), Some(Pid::this()));
-            assert!(lock_state(&path).unwrap().is_write_locked());
-            drop(child);
-            assert!(!lock_state(&path).unwrap().is_locked());
-        },
-    );
+    alone("locks::an_flock_is_held_until_the_last_who_shares_it_closes_it", || {
+        let (_dir, path, file) = sandbox_file();
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+        let child = Idle::with_stdout(file.try_clone().unwrap());
+        close_without_unlock(file);
+        assert_eq!(locks_on(&path, &[Pid::this()]).unwrap(), []);
+        // It still names the process that took it.
+        let held = locks_on(&path, &[child.pid()]).unwrap();
+        assert_eq!(held[0].lock.pid(), Some(Pid::this()));
+        assert!(lock_state(&path).unwrap().is_write_locked());
+        drop(child);
+        assert!(!lock_state(&path).unwrap().is_locked());
+    });
 }
 
 #[test]
@@ -80,22 +69,10 @@ fn an_ofd_lock_shows_with_all_who_share_it_and_names_nobody() {
     let holders: Vec<_> = both.iter().map(|held| (held.pid, held.fd)).collect();
     assert_eq!(holders, [(Pid::this(), fd_of(&file)), (child.pid(), 1)]);
     let lock = both[1].lock;
-    assert_eq!(
-        (lock.kind, lock.mode, lock.pid()),
-        (LockKind::Ofd, LockMode::Write, None)
-    );
-    assert_eq!(
-        lock.range,
-        LockRange {
-            start: 5,
-            end: Some(11)
-        }
-    );
+    assert_eq!((lock.kind, lock.mode, lock.pid()), (LockKind::Ofd, LockMode::Write, None));
+    assert_eq!(lock.range, LockRange { start: 5, end: Some(11) });
     assert_eq!(lock_state(&path).unwrap().held, [lock]);
-    assert_eq!(
-        posix_write_locker(&path).unwrap(),
-        Some(Locker::FileDescription)
-    );
+    assert_eq!(posix_write_locker(&path).unwrap(), Some(Locker::FileDescription));
 }
 
 #[test]
@@ -122,10 +99,7 @@ fn only_a_write_lock_is_reported_as_a_writers() {
     let state = lock_state(&path).unwrap();
     assert!(state.is_locked() && !state.is_write_locked());
     posix(&file, F_WRLCK, 3, 1);
-    assert_eq!(
-        posix_write_locker(&path).unwrap(),
-        Some(Locker::Process(Pid::this()))
-    );
+    assert_eq!(posix_write_locker(&path).unwrap(), Some(Locker::Process(Pid::this())));
     assert!(lock_state(&path).unwrap().is_write_locked());
     // To itself a process is no obstacle.
     assert_eq!(posix_write_locker_of(&file).unwrap(), None);
@@ -138,10 +112,7 @@ fn looking_drops_no_lock_of_this_process() {
     let (_dir, path, file) = sandbox_file();
     posix(&file, F_WRLCK, 0, 0);
     for _ in 0..10 {
-        assert_eq!(
-            posix_write_locker(&path).unwrap(),
-            Some(Locker::Process(Pid::this()))
-        );
+        assert_eq!(posix_write_locker(&path).unwrap(), Some(Locker::Process(Pid::this())));
         assert_eq!(lock_state(&path).unwrap().held.len(), 1);
         assert_eq!(locks_on(&path, &[Pid::this()]).unwrap().len(), 1);
     }
@@ -152,21 +123,18 @@ fn looking_drops_no_lock_of_this_process() {
 
 #[test]
 fn looking_keeps_no_descriptor_of_this_process_open() {
-    alone(
-        "locks::looking_keeps_no_descriptor_of_this_process_open",
-        || {
-            // It is open here, so it is looked at through another descriptor table.
-            let (dir, path, _file) = sandbox_file();
-            let other = dir.path().join("other");
-            for _ in 0..200 {
-                let lock = Flock::lock(new_file(&other), FlockArg::LockExclusiveNonblock).unwrap();
-                assert_eq!(posix_write_locker(&path).unwrap(), None);
-                close_without_unlock(lock);
-                assert!(!lock_state(&other).unwrap().is_locked(), "a copy is left");
-                fs::remove_file(&other).unwrap();
-            }
-        },
-    );
+    alone("locks::looking_keeps_no_descriptor_of_this_process_open", || {
+        // It is open here, so it is looked at through another descriptor table.
+        let (dir, path, _file) = sandbox_file();
+        let other = dir.path().join("other");
+        for _ in 0..200 {
+            let lock = Flock::lock(new_file(&other), FlockArg::LockExclusiveNonblock).unwrap();
+            assert_eq!(posix_write_locker(&path).unwrap(), None);
+            close_without_unlock(lock);
+            assert!(!lock_state(&other).unwrap().is_locked(), "a copy is left");
+            fs::remove_file(&other).unwrap();
+        }
+    });
 }
 
 #[test]

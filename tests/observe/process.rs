@@ -1,3 +1,5 @@
+//! Real processes, in every state.
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -23,10 +25,7 @@ fn named(name: &OsStr, dir: &TempDir) -> Command {
 }
 
 fn process(pid: Pid) -> Process {
-    Process::of(pid)
-        .unwrap()
-        .present()
-        .expect("the process is there")
+    Process::of(pid).unwrap().present().expect("the process is there")
 }
 
 #[test]
@@ -37,17 +36,11 @@ fn a_child_is_described_as_it_is() {
     let seen = process(child.pid());
     let this = Some(Pid::this());
     assert_eq!((seen.pid, seen.ppid), (child.pid(), Pid::this()));
-    assert_eq!(
-        (seen.pgid, seen.sid),
-        (getpgid(this).unwrap(), getsid(this).unwrap())
-    );
+    assert_eq!((seen.pgid, seen.sid), (getpgid(this).unwrap(), getsid(this).unwrap()));
     assert_eq!((seen.comm.to_str(), seen.threads), (Some("sh"), 1));
     assert_eq!(seen.cmdline, ["sh", "-c", IDLE]);
     assert_eq!(seen.title(), OsString::from(format!("sh -c {IDLE}")));
-    assert_eq!(
-        (seen.cwd, seen.root),
-        (Fact::Known(dir), Fact::Known("/".into()))
-    );
+    assert_eq!((seen.cwd, seen.root), (Fact::Known(dir), Fact::Known("/".into())));
     assert!(seen.exe.known().is_some_and(|exe| exe.is_absolute()));
     assert_eq!((seen.uids.real, seen.gids.filesystem), (getuid(), getgid()));
     assert!(seen.vm_rss_kib.is_some_and(|kib| kib > 0));
@@ -58,19 +51,12 @@ fn a_child_is_described_as_it_is() {
 fn limits_are_those_of_getrlimit() {
     let child = Idle::start();
     let seen = process(child.pid());
-    for (resource, limit) in [
-        (Resource::RLIMIT_NOFILE, seen.open_files_limit),
-        (Resource::RLIMIT_CORE, seen.core_limit),
-    ] {
+    for (resource, limit) in
+        [(Resource::RLIMIT_NOFILE, seen.open_files_limit), (Resource::RLIMIT_CORE, seen.core_limit)]
+    {
         let finite = |limit| (limit != nix::libc::RLIM_INFINITY).then_some(limit);
         let (soft, hard) = getrlimit(resource).unwrap();
-        assert_eq!(
-            limit,
-            Limit {
-                soft: finite(soft),
-                hard: finite(hard)
-            }
-        );
+        assert_eq!(limit, Limit { soft: finite(soft), hard: finite(hard) });
     }
 }
 
@@ -95,34 +81,22 @@ fn signals_are_told_apart() {
     let signals = process(child.pid()).signals;
     assert!(signals.ignored.contains(Signal::SIGHUP) && !signals.caught.contains(Signal::SIGHUP));
     assert!(signals.caught.contains(Signal::SIGTERM) && !signals.ignored.contains(Signal::SIGTERM));
-    assert!(
-        !signals.blocked.contains(Signal::SIGTERM) && !signals.pending.contains(Signal::SIGTERM)
-    );
+    assert!(!signals.blocked.contains(Signal::SIGTERM) && !signals.pending.contains(Signal::SIGTERM));
 }
 
 #[test]
 fn names_may_be_any_bytes() {
     let dir = sandbox();
-    for name in [
-        &b"\xff\xfe"[..],
-        b"a) (b",
-        b") R 1 1 (",
-        b"\n\t\x1b[31m",
-        b"a name of more than fifteen bytes",
-    ] {
+    for name in
+        [&b"\xff\xfe"[..], b"a) (b", b") R 1 1 (", b"\n\t\x1b[31m", b"a name of more than fifteen bytes"]
+    {
         let name = OsStr::from_bytes(name);
         let child = Idle::spawn(&mut named(name, &dir));
         let seen = process(child.pid());
         let comm = OsStr::from_bytes(&name.as_bytes()[..name.len().min(15)]);
         assert_eq!((seen.comm.as_os_str(), seen.ppid), (comm, Pid::this()));
-        assert_eq!(
-            seen.cmdline,
-            [name, OsStr::new("-c"), OsStr::new(IDLE), name]
-        );
-        assert_eq!(
-            seen.title(),
-            [name, OsStr::new("-c"), OsStr::new(IDLE), name].join(OsStr::new(" "))
-        );
+        assert_eq!(seen.cmdline, [name, OsStr::new("-c"), OsStr::new(IDLE), name]);
+        assert_eq!(seen.title(), [name, OsStr::new("-c"), OsStr::new(IDLE), name].join(OsStr::new(" ")));
         assert_eq!(seen.to_string().lines().count(), 5, "{seen}");
         assert!(!seen.to_string().contains('\x1b'));
     }
@@ -135,14 +109,8 @@ fn a_zombie_is_present_and_a_reaped_child_is_gone() {
     child.become_zombie();
     let seen = process(child.pid());
     assert_eq!((seen.state, seen.is_zombie()), (State::Zombie, true));
-    assert_eq!(
-        (seen.cmdline.as_slice(), seen.vm_rss_kib, seen.umask),
-        (&[] as &[OsString], None, None)
-    );
-    assert_eq!(
-        (seen.exe, seen.cwd, seen.root),
-        (Fact::Absent, Fact::Absent, Fact::Absent)
-    );
+    assert_eq!((seen.cmdline.as_slice(), seen.vm_rss_kib, seen.umask), (&[] as &[OsString], None, None));
+    assert_eq!((seen.exe, seen.cwd, seen.root), (Fact::Absent, Fact::Absent, Fact::Absent));
     assert!(Process::of(child.end()).unwrap().is_gone());
 }
 
@@ -179,11 +147,7 @@ fn another_users_process_hides_where_it_is() {
     for fact in [&seen.exe, &seen.cwd, &seen.root] {
         assert_eq!(*fact == Fact::Denied, hidden, "{seen}");
     }
-    assert_eq!(
-        seen.to_string()
-            .contains("exe (permission denied), cwd (permission denied)"),
-        hidden
-    );
+    assert_eq!(seen.to_string().contains("exe (permission denied), cwd (permission denied)"), hidden);
     let same_user = seen.uids.real == Uid::effective();
     assert!(hidden || same_user || Uid::effective().is_root(), "{seen}");
 }
@@ -193,16 +157,7 @@ fn a_process_is_told_in_a_few_lines() {
     let child = Idle::start();
     let seen = process(child.pid()).to_string();
     let lines: Vec<&str> = seen.lines().collect();
-    assert!(
-        lines[0].starts_with(&format!(
-            "{} sh: sh -c (echo ready >&2); read x (",
-            child.pid()
-        )),
-        "{seen}"
-    );
-    assert!(
-        lines[1].starts_with(&format!("  parent {}, group ", Pid::this())),
-        "{seen}"
-    );
+    assert!(lines[0].starts_with(&format!("{} sh: sh -c (echo ready >&2); read x (", child.pid())), "{seen}");
+    assert!(lines[1].starts_with(&format!("  parent {}, group ", Pid::this())), "{seen}");
     assert!(lines[4].starts_with("  signals: blocked "), "{seen}");
 }

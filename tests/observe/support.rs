@@ -1,3 +1,5 @@
+//! Children to look at, which end with the test.
+
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd};
@@ -45,9 +47,7 @@ impl Idle {
         let mut child = command.spawn().expect("the child starts");
         let errors = child.stderr.as_mut().expect("standard error is a pipe");
         let mut line = String::new();
-        BufReader::new(errors)
-            .read_line(&mut line)
-            .expect("the child writes a line");
+        BufReader::new(errors).read_line(&mut line).expect("the child writes a line");
         assert_eq!(line, "ready\n");
         Self(child)
     }
@@ -87,19 +87,10 @@ pub(crate) fn alone(name: &str, body: impl FnOnce()) {
     }
     let this = std::env::current_exe().expect("this program has a name");
     let mut command = Command::new(this);
-    command
-        .args(["--exact", name, "--test-threads=1", "--nocapture"])
-        .env(ALONE, name);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("this program can be run");
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
-    assert!(
-        output.status.success() && stdout.contains("1 passed"),
-        "{stdout}{stderr}"
-    );
+    command.args(["--exact", name, "--test-threads=1", "--nocapture"]).env(ALONE, name);
+    let output = command.stdin(Stdio::null()).output().expect("this program can be run");
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
 }
 
 pub(crate) fn sandbox() -> TempDir {
@@ -109,12 +100,7 @@ pub(crate) fn sandbox() -> TempDir {
 /// A new file, open for reading and writing.
 pub(crate) fn new_file(path: impl AsRef<Path>) -> File {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .expect("a file can be made")
+    options.read(true).write(true).create_new(true).open(path).expect("a file can be made")
 }
 
 /// A new file in a new directory.
@@ -138,13 +124,7 @@ pub(crate) fn ofd(file: impl AsFd, kind: libc::c_int, start: i64, length: i64) {
 }
 
 fn range(kind: libc::c_int, l_start: i64, l_len: i64) -> libc::flock {
-    libc::flock {
-        l_type: kind as i16,
-        l_whence: libc::SEEK_SET as i16,
-        l_start,
-        l_len,
-        l_pid: 0,
-    }
+    libc::flock { l_type: kind as i16, l_whence: libc::SEEK_SET as i16, l_start, l_len, l_pid: 0 }
 }
 
 /// Runs `look` as an ordinary user in its eyes of files, also when the tests run as root.
@@ -157,10 +137,7 @@ pub(crate) fn as_nobody<T: Send>(look: impl FnOnce() -> T + Send) -> T {
             }
             look()
         };
-        scope
-            .spawn(as_other)
-            .join()
-            .expect("the look does not panic")
+        scope.spawn(as_other).join().expect("the look does not panic")
     })
 }
 

@@ -15,10 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trace", &["sys"]),
     ("explore", &["observe", "trace"]),
     ("sweep", &["explore", "fixture", "trace"]),
-    (
-        "check",
-        &["explore", "fixture", "observe", "predicate", "sweep"],
-    ),
+    ("check", &["explore", "fixture", "observe", "predicate", "sweep"]),
     (
         "cli",
         &[
@@ -67,10 +64,7 @@ pub(crate) fn problems(source: &Source) -> Vec<Problem> {
 }
 
 fn allowed(part: &str) -> Option<&'static [&'static str]> {
-    MAY_IMPORT
-        .iter()
-        .find(|(name, _)| *name == part)
-        .map(|(_, allowed)| *allowed)
+    MAY_IMPORT.iter().find(|(name, _)| *name == part).map(|(_, allowed)| *allowed)
 }
 
 /// The part that a file belongs to; `lib.rs` and what is not built into the crate belong to none.
@@ -86,11 +80,7 @@ fn part_of(path: &str) -> Option<&str> {
 fn depth_of(path: &str) -> usize {
     let inside = path.strip_prefix("src/").unwrap_or_default();
     let parts = inside.split('/').count();
-    if inside.ends_with("/mod.rs") {
-        parts - 1
-    } else {
-        parts
-    }
+    if inside.ends_with("/mod.rs") { parts - 1 } else { parts }
 }
 
 /// The names directly under the crate's root that `code` uses, with their lines.
@@ -117,9 +107,7 @@ fn path_under_root(code: &[Token], at: usize, depth: usize) -> Option<usize> {
     if code[at].is_any(&["crate", "daemonproof"]) && follows(code, at + 1, &[":", ":"]) {
         return Some(at + 3);
     }
-    let supers = (0..)
-        .take_while(|step| follows(code, at + 3 * step, &["super", ":", ":"]))
-        .count();
+    let supers = (0..).take_while(|step| follows(code, at + 3 * step, &["super", ":", ":"])).count();
     (supers > 0 && supers >= depth).then_some(at + 3 * supers)
 }
 
@@ -137,11 +125,7 @@ fn heads<'a>(code: &[Token<'a>], at: usize) -> Vec<(usize, &'a str)> {
     while next < end {
         found.push((code[next].line, code[next].text));
         while next < end && !code[next].is(",") {
-            next = if code[next].is("{") {
-                closing(code, next)
-            } else {
-                next + 1
-            };
+            next = if code[next].is("{") { closing(code, next) } else { next + 1 };
         }
         next += 1;
     }
@@ -154,10 +138,7 @@ mod tests {
     use crate::source::Source;
 
     fn targets(path: &str, text: &str) -> Vec<String> {
-        problems(&Source::new(path, text))
-            .into_iter()
-            .map(|problem| problem.what)
-            .collect()
+        problems(&Source::new(path, text)).into_iter().map(|problem| problem.what).collect()
     }
 
     #[test]
@@ -166,10 +147,7 @@ mod tests {
         for (index, (part, allowed)) in MAY_IMPORT.iter().enumerate() {
             for target in *allowed {
                 let earlier = MAY_IMPORT[..index].iter().any(|(name, _)| name == target);
-                assert!(
-                    earlier,
-                    "`{part}` may import `{target}`, which does not stand before it"
-                );
+                assert!(earlier, "`{part}` may import `{target}`, which does not stand before it");
             }
         }
     }
@@ -196,24 +174,14 @@ mod tests {
             "macro_rules! m { () => { $crate::fixture::run() } }",
             "use daemonproof::fixture;",
         ] {
-            assert_eq!(
-                targets("src/daemon/pidfile.rs", text),
-                ["`daemon` imports `fixture`"],
-                "{text}"
-            );
+            assert_eq!(targets("src/daemon/pidfile.rs", text), ["`daemon` imports `fixture`"], "{text}");
         }
     }
 
     #[test]
     fn the_root_itself_is_no_import() {
-        assert_eq!(
-            targets("src/daemon/pidfile.rs", "use crate::*;"),
-            ["`daemon` imports `*`"]
-        );
-        assert_eq!(
-            targets("src/check/mod.rs", "pub use super::cli;"),
-            ["`check` imports `cli`"]
-        );
+        assert_eq!(targets("src/daemon/pidfile.rs", "use crate::*;"), ["`daemon` imports `*`"]);
+        assert_eq!(targets("src/check/mod.rs", "pub use super::cli;"), ["`check` imports `cli`"]);
     }
 
     #[test]
@@ -228,17 +196,11 @@ mod tests {
             assert_eq!(targets("src/daemon/pidfile.rs", text), [""; 0], "{text}");
         }
         assert_eq!(targets("src/lib.rs", "pub use crate::cli;"), [""; 0]);
-        assert_eq!(
-            targets("src/main.rs", "fn main() { daemonproof::cli::main() }"),
-            [""; 0]
-        );
+        assert_eq!(targets("src/main.rs", "fn main() { daemonproof::cli::main() }"), [""; 0]);
     }
 
     #[test]
     fn an_unknown_part_is_named() {
-        assert_eq!(
-            targets("src/util/mod.rs", ""),
-            ["`util` is no part of the layout"]
-        );
+        assert_eq!(targets("src/util/mod.rs", ""), ["`util` is no part of the layout"]);
     }
 }

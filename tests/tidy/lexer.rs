@@ -45,12 +45,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
         let (kind, length) = measure(trimmed);
         let (token, tail) = trimmed.split_at(length);
         let last_line = line + lines_in(token);
-        tokens.push(Token {
-            kind,
-            text: token,
-            line,
-            last_line,
-        });
+        tokens.push(Token { kind, text: token, line, last_line });
         (rest, line) = (tail, last_line);
     }
 }
@@ -93,9 +88,7 @@ fn measure(text: &str) -> (Kind, usize) {
     if let Some(length) = literal(text) {
         return (Kind::Literal, length);
     }
-    let word = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(text.len());
+    let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     match word {
         0 => (Kind::Mark, text.chars().next().map_or(1, char::len_utf8)),
         length => (Kind::Word, length),
@@ -107,12 +100,7 @@ fn block_comment(text: &str) -> usize {
     let (mut at, mut depth) = (0, 0_usize);
     while let Some(found) = text[at..].find(['/', '*']).map(|offset| at + offset) {
         let pair = text.get(found..found + 2);
-        at = found
-            + if matches!(pair, Some("/*" | "*/")) {
-                2
-            } else {
-                1
-            };
+        at = found + if matches!(pair, Some("/*" | "*/")) { 2 } else { 1 };
         match pair {
             Some("/*") => depth += 1,
             Some("*/") if depth == 1 => return at,
@@ -125,9 +113,7 @@ fn block_comment(text: &str) -> usize {
 
 /// The length of the string or character at the start of `text`, if there is one.
 fn literal(text: &str) -> Option<usize> {
-    let prefix = ["br", "cr", "b", "c", "r", ""]
-        .into_iter()
-        .find(|prefix| text.starts_with(prefix))?;
+    let prefix = ["br", "cr", "b", "c", "r", ""].into_iter().find(|prefix| text.starts_with(prefix))?;
     let tail = &text[prefix.len()..];
     let length = if prefix.ends_with('r') {
         raw_string(tail)
@@ -143,10 +129,7 @@ fn raw_string(text: &str) -> Option<usize> {
     let hashes = text.len() - text.trim_start_matches('#').len();
     let body = text[hashes..].strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));
-    Some(
-        body.find(&end)
-            .map_or(text.len(), |found| hashes + 1 + found + end.len()),
-    )
+    Some(body.find(&end).map_or(text.len(), |found| hashes + 1 + found + end.len()))
 }
 
 /// A quote that opens no character opens a lifetime or a label.
@@ -175,10 +158,7 @@ mod tests {
     use super::{Kind, closing, follows, tokens};
 
     fn kinds(text: &str) -> Vec<(Kind, &str)> {
-        tokens(text)
-            .into_iter()
-            .map(|token| (token.kind, token.text))
-            .collect()
+        tokens(text).into_iter().map(|token| (token.kind, token.text)).collect()
     }
 
     #[test]
@@ -204,12 +184,7 @@ mod tests {
     #[test]
     fn lifetimes_are_no_characters() {
         let found = kinds("&'a str");
-        let expected = [
-            (Kind::Mark, "&"),
-            (Kind::Mark, "'"),
-            (Kind::Word, "a"),
-            (Kind::Word, "str"),
-        ];
+        let expected = [(Kind::Mark, "&"), (Kind::Mark, "'"), (Kind::Word, "a"), (Kind::Word, "str")];
         assert_eq!(found, expected);
     }
 
@@ -228,10 +203,7 @@ mod tests {
     #[test]
     fn lines_are_counted_through_literals() {
         let found = tokens("a\n\"b\n\nc\"\nd");
-        let lines: Vec<_> = found
-            .iter()
-            .map(|token| (token.line, token.last_line))
-            .collect();
+        let lines: Vec<_> = found.iter().map(|token| (token.line, token.last_line)).collect();
         assert_eq!(lines, [(1, 1), (2, 4), (5, 5)]);
     }
 

@@ -11,28 +11,18 @@ pub(crate) fn header_problems(source: &Source) -> Vec<Problem> {
     if source.text.starts_with("//! ") {
         return Vec::new();
     }
-    vec![source.problem(
-        1,
-        "no header",
-        "begin with a `//!` line that says what the file is for",
-    )]
+    vec![source.problem(1, "no header", "begin with a `//!` line that says what the file is for")]
 }
 
 pub(crate) fn function_problems(source: &Source) -> Vec<Problem> {
     let code = source.code();
     (0..code.len())
-        .filter(|at| {
-            code[*at].is("fn") && code.get(at + 1).is_some_and(|name| name.kind == Kind::Word)
-        })
+        .filter(|at| code[*at].is("fn") && code.get(at + 1).is_some_and(|name| name.kind == Kind::Word))
         .filter_map(|at| {
             let lines = length_lines(&code, at)?;
             (lines > LONGEST_FUNCTION_LINES).then(|| {
                 let what = format!("`{}` has {lines} lines", code[at + 1].text);
-                source.problem(
-                    code[at].line,
-                    what,
-                    format!("split it: at most {LONGEST_FUNCTION_LINES}"),
-                )
+                source.problem(code[at].line, what, format!("split it: at most {LONGEST_FUNCTION_LINES}"))
             })
         })
         .collect()
@@ -45,11 +35,7 @@ fn length_lines(code: &[Token], at: usize) -> Option<usize> {
         if code[next].is(";") {
             return None;
         }
-        next = if code[next].is_any(&["(", "["]) {
-            closing(code, next) + 1
-        } else {
-            next + 1
-        };
+        next = if code[next].is_any(&["(", "["]) { closing(code, next) + 1 } else { next + 1 };
     }
     let last = code.get(closing(code, next))?;
     Some(last.last_line + 1 - code[at].line)
@@ -63,11 +49,9 @@ pub(crate) fn logic_problems(source: &Source) -> Vec<Problem> {
     }
     match first_logic(&source.code(), in_place) {
         None => Vec::new(),
-        Some(line) => vec![source.problem(
-            line,
-            "logic in a file of modules",
-            "move it into a module of its own",
-        )],
+        Some(line) => {
+            vec![source.problem(line, "logic in a file of modules", "move it into a module of its own")]
+        }
     }
 }
 
@@ -102,11 +86,7 @@ fn after_item(code: &[Token], at: usize) -> Option<usize> {
         return Some(at + 3);
     }
     let is_use = code[at].is("use");
-    is_use.then(|| {
-        (at..code.len())
-            .find(|next| code[*next].is(";"))
-            .map_or(code.len(), |end| end + 1)
-    })
+    is_use.then(|| (at..code.len()).find(|next| code[*next].is(";")).map_or(code.len(), |end| end + 1))
 }
 
 #[cfg(test)]
@@ -116,22 +96,13 @@ mod tests {
 
     #[test]
     fn a_file_without_a_header_is_found() {
-        assert_eq!(
-            header_problems(&Source::new("src/a.rs", "// A\nuse b;")).len(),
-            1
-        );
-        assert_eq!(
-            header_problems(&Source::new("src/a.rs", "//! A.\nuse b;")).len(),
-            0
-        );
+        assert_eq!(header_problems(&Source::new("src/a.rs", "// A\nuse b;")).len(), 1);
+        assert_eq!(header_problems(&Source::new("src/a.rs", "//! A.\nuse b;")).len(), 0);
     }
 
     fn long(statement_lines: usize, statement: &str) -> Source {
         let head = "fn f(a: [u8; 2]) -> Option<'static, u8>\nwhere\n    A: B,\n{\n";
-        Source::new(
-            "src/a.rs",
-            &format!("{head}{}}}\n", statement.repeat(statement_lines)),
-        )
+        Source::new("src/a.rs", &format!("{head}{}}}\n", statement.repeat(statement_lines)))
     }
 
     #[test]
@@ -150,43 +121,22 @@ mod tests {
 
     #[test]
     fn logic_among_modules_is_found() {
-        for text in [
-            "fn f() {}",
-            "const A: u8 = 1;",
-            "mod a;\nstruct B;",
-            "mod a { fn f() {} }",
-            "macro_rules! m {}",
-        ] {
-            assert_eq!(
-                logic_problems(&Source::new("src/a/mod.rs", text)).len(),
-                1,
-                "{text}"
-            );
-            assert_eq!(
-                logic_problems(&Source::new("src/a/b.rs", text)).len(),
-                0,
-                "{text}"
-            );
-            assert_eq!(
-                logic_problems(&Source::new("src/lib.rs", text)).len(),
-                1,
-                "{text}"
-            );
+        for text in
+            ["fn f() {}", "const A: u8 = 1;", "mod a;\nstruct B;", "mod a { fn f() {} }", "macro_rules! m {}"]
+        {
+            assert_eq!(logic_problems(&Source::new("src/a/mod.rs", text)).len(), 1, "{text}");
+            assert_eq!(logic_problems(&Source::new("src/a/b.rs", text)).len(), 0, "{text}");
+            assert_eq!(logic_problems(&Source::new("src/lib.rs", text)).len(), 1, "{text}");
         }
     }
 
     #[test]
     fn modules_alone_pass() {
-        let text = "//! A.\n#![allow(a)]\n#[cfg(feature = \"b\")]\npub mod b;\npub(crate) use b::{C, d::*};\n";
+        let text =
+            "//! A.\n#![allow(a)]\n#[cfg(feature = \"b\")]\npub mod b;\npub(crate) use b::{C, d::*};\n";
         assert_eq!(logic_problems(&Source::new("src/a/mod.rs", text)).len(), 0);
         let prelude = format!("{text}pub mod prelude {{ pub use crate::a::B; }}");
-        assert_eq!(
-            logic_problems(&Source::new("src/lib.rs", &prelude)).len(),
-            0
-        );
-        assert_eq!(
-            logic_problems(&Source::new("src/a/mod.rs", &prelude)).len(),
-            1
-        );
+        assert_eq!(logic_problems(&Source::new("src/lib.rs", &prelude)).len(), 0);
+        assert_eq!(logic_problems(&Source::new("src/a/mod.rs", &prelude)).len(), 1);
     }
 }

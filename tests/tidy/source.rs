@@ -21,10 +21,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     pub(crate) fn tokens(&self) -> Vec<Token<'_>> {
@@ -33,28 +30,15 @@ impl Source {
 
     /// The tokens without the comments.
     pub(crate) fn code(&self) -> Vec<Token<'_>> {
-        self.tokens()
-            .into_iter()
-            .filter(|token| token.kind != Kind::Comment)
-            .collect()
+        self.tokens().into_iter().filter(|token| token.kind != Kind::Comment).collect()
     }
 
     pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
-    pub(crate) fn problem(
-        &self,
-        line: usize,
-        what: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Problem {
-        Problem {
-            path: self.path.clone(),
-            line,
-            what: what.into(),
-            fix: fix.into(),
-        }
+    pub(crate) fn problem(&self, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Problem {
+        Problem { path: self.path.clone(), line, what: what.into(), fix: fix.into() }
     }
 }
 
@@ -68,11 +52,7 @@ pub(crate) struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}: {}",
-            self.path, self.line, self.what, self.fix
-        )
+        write!(f, "{}:{}: {}: {}", self.path, self.line, self.what, self.fix)
     }
 }
 
@@ -80,9 +60,7 @@ impl fmt::Display for Problem {
 pub(crate) fn top_level() -> io::Result<Vec<String>> {
     let ignored = fs::read_to_string(root().join(".gitignore")).unwrap_or_default();
     let mut names = names_in(&root())?;
-    names.retain(|name| {
-        name != ".git" && !ignored.lines().any(|line| line.trim_matches('/') == name)
-    });
+    names.retain(|name| name != ".git" && !ignored.lines().any(|line| line.trim_matches('/') == name));
     Ok(names)
 }
 
@@ -102,10 +80,7 @@ fn collect(path: &str, found: &mut Vec<Source>) -> io::Result<()> {
             collect(&format!("{path}/{name}"), found)?;
         }
     } else if let Ok(text) = String::from_utf8(fs::read(&full)?) {
-        found.push(Source {
-            path: path.to_owned(),
-            text,
-        });
+        found.push(Source { path: path.to_owned(), text });
     }
     Ok(())
 }
@@ -126,35 +101,17 @@ mod tests {
     #[test]
     fn the_rules_see_the_tree_and_nothing_else() -> std::io::Result<()> {
         let files = files()?;
-        for path in [
-            "Cargo.toml",
-            "src/lib.rs",
-            "tests/tidy.rs",
-            "tests/tidy/source.rs",
-        ] {
-            assert!(
-                files.iter().any(|file| file.path == path),
-                "{path} is not looked at"
-            );
+        for path in ["Cargo.toml", "src/lib.rs", "tests/tidy.rs", "tests/tidy/source.rs"] {
+            assert!(files.iter().any(|file| file.path == path), "{path} is not looked at");
         }
-        assert!(
-            !top_level()?
-                .iter()
-                .any(|name| name == "target" || name == ".git")
-        );
+        assert!(!top_level()?.iter().any(|name| name == "target" || name == ".git"));
         Ok(())
     }
 
     #[test]
     fn a_problem_reads_as_place_fault_and_cure() {
-        let problem = Source::new("src/a.rs", "").problem(
-            7,
-            "`unsafe` outside src/sys",
-            "call a safe function",
-        );
-        assert_eq!(
-            problem.to_string(),
-            "src/a.rs:7: `unsafe` outside src/sys: call a safe function"
-        );
+        let problem =
+            Source::new("src/a.rs", "").problem(7, "`unsafe` outside src/sys", "call a safe function");
+        assert_eq!(problem.to_string(), "src/a.rs:7: `unsafe` outside src/sys: call a safe function");
     }
 }

@@ -20,11 +20,7 @@ pub(crate) fn problems(source: &Source) -> Vec<Problem> {
             .collect()
     } else {
         uses.map(|at| {
-            source.problem(
-                tokens[at].line,
-                "`unsafe` outside src/sys",
-                "call a safe function of src/sys",
-            )
+            source.problem(tokens[at].line, "`unsafe` outside src/sys", "call a safe function of src/sys")
         })
         .collect()
     }
@@ -34,14 +30,7 @@ pub(crate) fn problems(source: &Source) -> Vec<Problem> {
 fn is_pointer_type(tokens: &[Token], at: usize) -> bool {
     let mut next = at + 1;
     if follows(tokens, next, &["extern"]) {
-        next += if tokens
-            .get(next + 1)
-            .is_some_and(|token| token.kind == Kind::Literal)
-        {
-            2
-        } else {
-            1
-        };
+        next += if tokens.get(next + 1).is_some_and(|token| token.kind == Kind::Literal) { 2 } else { 1 };
     }
     follows(tokens, next, &["fn", "("])
 }
@@ -61,10 +50,7 @@ mod tests {
     use crate::source::Source;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        problems(&Source::new(path, text))
-            .iter()
-            .map(|problem| problem.line)
-            .collect()
+        problems(&Source::new(path, text)).iter().map(|problem| problem.line).collect()
     }
 
     #[test]
@@ -72,35 +58,14 @@ mod tests {
         let text = "// SAFETY: none.\nfn f() { unsafe { g() } }";
         assert_eq!(lines("src/daemon/stdio.rs", text), [2]);
         assert_eq!(lines("tests/daemon.rs", text), [2]);
-        assert_eq!(
-            lines(
-                "src/daemon/stdio.rs",
-                "// unsafe\nconst A: &str = \"unsafe\";"
-            ),
-            [0; 0]
-        );
+        assert_eq!(lines("src/daemon/stdio.rs", "// unsafe\nconst A: &str = \"unsafe\";"), [0; 0]);
     }
 
     #[test]
     fn each_unsafe_says_why() {
-        assert_eq!(
-            lines("src/sys/a.rs", "fn f() {\n    unsafe { g() }\n}"),
-            [2]
-        );
-        assert_eq!(
-            lines(
-                "src/sys/a.rs",
-                "// SAFETY: once.\nunsafe { g() };\nunsafe { h() };"
-            ),
-            [3]
-        );
-        assert_eq!(
-            lines(
-                "src/sys/a.rs",
-                "unsafe impl Send for A {}\nunsafe fn f() {}"
-            ),
-            [1, 2]
-        );
+        assert_eq!(lines("src/sys/a.rs", "fn f() {\n    unsafe { g() }\n}"), [2]);
+        assert_eq!(lines("src/sys/a.rs", "// SAFETY: once.\nunsafe { g() };\nunsafe { h() };"), [3]);
+        assert_eq!(lines("src/sys/a.rs", "unsafe impl Send for A {}\nunsafe fn f() {}"), [1, 2]);
     }
 
     #[test]

@@ -6,14 +6,7 @@ use crate::source::{Problem, Source};
 /// Files that may sleep, each with the reason. Everything else waits for an event.
 const SLEEPERS: &[(&str, &str)] = &[];
 
-const SLEEPS: &[&str] = &[
-    "sleep",
-    "sleep_ms",
-    "usleep",
-    "nanosleep",
-    "clock_nanosleep",
-    "park_timeout",
-];
+const SLEEPS: &[&str] = &["sleep", "sleep_ms", "usleep", "nanosleep", "clock_nanosleep", "park_timeout"];
 
 /// Where the crate speaks to its user; a library does not print.
 const PRINTERS: &[&str] = &["src/cli/", "src/helper/", "src/main.rs"];
@@ -21,11 +14,7 @@ const PRINTERS: &[&str] = &["src/cli/", "src/helper/", "src/main.rs"];
 const PRINTS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 
 /// Paths that exist on one machine only. Written in two parts, or this file would break its own rule.
-const MACHINE_PATHS: &[&str] = &[
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-    concat!("/wo", "rk/"),
-];
+const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/")];
 
 pub(crate) fn sleep_problems(source: &Source) -> Vec<Problem> {
     if SLEEPERS.iter().any(|(path, _)| *path == source.path) {
@@ -35,8 +24,7 @@ pub(crate) fn sleep_problems(source: &Source) -> Vec<Problem> {
     (0..code.len())
         .filter(|at| sleeps(&code, *at))
         .map(|at| {
-            let fix =
-                "wait for an event with a deadline, or add the file and the reason to SLEEPERS";
+            let fix = "wait for an event with a deadline, or add the file and the reason to SLEEPERS";
             source.problem(code[at].line, format!("`{}`", code[at].text), fix)
         })
         .collect()
@@ -54,15 +42,9 @@ fn stale_sleepers(sleepers: &[(&str, &str)], sources: &[Source]) -> Vec<Problem>
     };
     sleepers
         .iter()
-        .filter(|(path, reason)| {
-            reason.is_empty() || !sources.iter().any(|s| s.path == *path && sleeping(s))
-        })
+        .filter(|(path, reason)| reason.is_empty() || !sources.iter().any(|s| s.path == *path && sleeping(s)))
         .map(|(path, _)| {
-            Source::new(path, "").problem(
-                1,
-                "listed in SLEEPERS without need or reason",
-                "remove the entry",
-            )
+            Source::new(path, "").problem(1, "listed in SLEEPERS without need or reason", "remove the entry")
         })
         .collect()
 }
@@ -73,8 +55,7 @@ fn sleeps(code: &[Token], at: usize) -> bool {
         return false;
     }
     let before = at.checked_sub(1).map(|index| code[index]);
-    let called =
-        follows(code, at + 1, &["("]) && !before.is_some_and(|token| token.is_any(&["fn", "."]));
+    let called = follows(code, at + 1, &["("]) && !before.is_some_and(|token| token.is_any(&["fn", "."]));
     called || names_thread(&code[..at])
 }
 
@@ -107,13 +88,7 @@ pub(crate) fn ignore_problems(source: &Source) -> Vec<Problem> {
     let tokens = source.tokens();
     (0..tokens.len())
         .filter(|at| ignores(&tokens, *at))
-        .map(|at| {
-            source.problem(
-                tokens[at].line,
-                "an ignored test",
-                "make it pass, or remove it",
-            )
-        })
+        .map(|at| source.problem(tokens[at].line, "an ignored test", "make it pass, or remove it"))
         .collect()
 }
 
@@ -141,11 +116,7 @@ pub(crate) fn path_problems(source: &Source) -> Vec<Problem> {
     for (index, line) in source.text.lines().enumerate() {
         for path in MACHINE_PATHS.iter().filter(|path| line.contains(**path)) {
             let what = format!("names {path}");
-            found.push(source.problem(
-                index + 1,
-                what,
-                "use a relative path, or one from the environment",
-            ));
+            found.push(source.problem(index + 1, what, "use a relative path, or one from the environment"));
         }
     }
     found
@@ -154,8 +125,7 @@ pub(crate) fn path_problems(source: &Source) -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::{
-        MACHINE_PATHS, ignore_problems, path_problems, print_problems, sleep_problems,
-        stale_sleepers,
+        MACHINE_PATHS, ignore_problems, path_problems, print_problems, sleep_problems, stale_sleepers,
     };
     use crate::source::Source;
 
@@ -180,12 +150,9 @@ mod tests {
 
     #[test]
     fn what_is_only_called_sleep_passes() {
-        for text in [
-            "Command::new(\"sleep\")",
-            "// thread::sleep",
-            "fn sleep(a: u8) {}",
-            "enum A { sleep, B }",
-        ] {
+        for text in
+            ["Command::new(\"sleep\")", "// thread::sleep", "fn sleep(a: u8) {}", "enum A { sleep, B }"]
+        {
             assert_eq!(sleep_problems(&source(text)).len(), 0, "{text}");
         }
     }
@@ -193,35 +160,20 @@ mod tests {
     #[test]
     fn a_needless_sleeper_is_found() {
         let sources = [Source::new("a.rs", "sleep(1)"), Source::new("b.rs", "")];
-        assert_eq!(
-            stale_sleepers(&[("a.rs", "it is slow on purpose")], &sources).len(),
-            0
-        );
+        assert_eq!(stale_sleepers(&[("a.rs", "it is slow on purpose")], &sources).len(), 0);
         assert_eq!(stale_sleepers(&[("a.rs", "")], &sources).len(), 1);
-        assert_eq!(
-            stale_sleepers(&[("b.rs", "it was slow"), ("c.rs", "it is gone")], &sources).len(),
-            2
-        );
+        assert_eq!(stale_sleepers(&[("b.rs", "it was slow"), ("c.rs", "it is gone")], &sources).len(), 2);
     }
 
     #[test]
     fn printing_is_found_in_the_library_only() {
         let text = "fn f() { println!(\"a\"); std::dbg!(1); }";
         assert_eq!(print_problems(&source(text)).len(), 2);
-        for path in [
-            "src/cli/a.rs",
-            "src/helper/a.rs",
-            "src/main.rs",
-            "harness-bins/a.rs",
-            "tests/a.rs",
-        ] {
+        for path in ["src/cli/a.rs", "src/helper/a.rs", "src/main.rs", "harness-bins/a.rs", "tests/a.rs"] {
             assert_eq!(print_problems(&Source::new(path, text)).len(), 0, "{path}");
         }
         assert_eq!(
-            print_problems(&source(
-                "// println!()\nlet a = \"print!\"; print(a); writeln!(b);"
-            ))
-            .len(),
+            print_problems(&source("// println!()\nlet a = \"print!\"; print(a); writeln!(b);")).len(),
             0
         );
     }
@@ -237,23 +189,13 @@ mod tests {
         ] {
             assert_eq!(ignore_problems(&source(text)).len(), 1, "{text}");
         }
-        assert_eq!(
-            ignore_problems(&source(
-                "/// ```no_run\n#[test]\nfn ignore() {}\n// #[ignore]"
-            ))
-            .len(),
-            0
-        );
+        assert_eq!(ignore_problems(&source("/// ```no_run\n#[test]\nfn ignore() {}\n// #[ignore]")).len(), 0);
     }
 
     #[test]
     fn a_machine_path_is_found() {
         for path in MACHINE_PATHS {
-            assert_eq!(
-                path_problems(&source(&format!("a\n{path}b"))).len(),
-                1,
-                "{path}"
-            );
+            assert_eq!(path_problems(&source(&format!("a\n{path}b"))).len(), 1, "{path}");
         }
         assert_eq!(path_problems(&source("/run/a.pid /tmp/b work/c")).len(), 0);
     }

@@ -1,0 +1,11 @@
+//! The catalogue, judged itself: correct daemons keep all of it, and each defect breaks what it breaks.
+
+#![cfg(feature = "harness")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+
+mod declared;
+mod defects;
+mod peers;
+mod reference;
+mod strangers;
+mod support;
