@@ -1,5 +1,9 @@
 //! A daemonization library for Linux, and a harness that verifies any daemon.
 
+#[cfg(feature = "harness")]
+pub mod check;
+#[cfg(feature = "harness")]
+pub mod cli;
 pub mod daemon;
 #[cfg(feature = "harness")]
 pub mod fixture;
@@ -7,4 +11,6 @@ pub mod fixture;
 pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
+#[cfg(feature = "harness")]
+pub mod report;
 mod sys;
