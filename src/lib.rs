@@ -12,5 +12,5 @@ pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
 #[cfg(feature = "harness")]
-pub mod report;
+mod report;
 mod sys;

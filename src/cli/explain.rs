@@ -10,10 +10,10 @@ const LABEL_WIDTH: usize = 8;
 
 /// Ids and promises, by family.
 pub(super) fn list_text(checks: &[&Check], look: Look) -> String {
-    let id_width = checks.iter().map(|check| check.id.len()).max().unwrap_or(0);
     let mut text = String::new();
     for family in checks.chunk_by(|a, b| a.family() == b.family()) {
         let name = family.first().map_or("", |check| check.family());
+        let id_width = family.iter().map(|check| check.id.len()).max().unwrap_or(0);
         let _ = writeln!(text, "{BOLD}{name}{BOLD:#}");
         for check in family {
             let head = format!("  {:id_width$}  ", check.id);

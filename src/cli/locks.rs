@@ -1,6 +1,6 @@
 //! Who holds which lock on a file.
 
-use super::process::named;
+use super::process::{comm, named};
 use crate::observe::{
     Lock, LockKind, LockState, Locker, ObserveError, lock_state, locks_on, posix_write_locker,
 };
@@ -51,10 +51,9 @@ fn held_by(lock: &Lock, pids: &[Pid]) -> String {
     format!("{lock}, held by {pids}")
 }
 
+/// The process's name, to stand behind its pid.
 fn in_parentheses(pid: Pid) -> String {
-    named(pid)
-        .split_once(' ')
-        .map_or(String::new(), |(_, name)| format!(" {name}"))
+    comm(pid).map_or_else(String::new, |comm| format!(" ({comm})"))
 }
 
 /// Which processes hold each shared lock on the file.

@@ -14,7 +14,8 @@ pub(super) fn named(pid: Pid) -> String {
     }
 }
 
-fn comm(pid: Pid) -> Option<String> {
+/// Its short name, if there is such a process.
+pub(super) fn comm(pid: Pid) -> Option<String> {
     let process = Process::of(pid).ok()?.present()?;
     Some(process.comm.to_string_lossy().into_owned())
 }

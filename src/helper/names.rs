@@ -1,7 +1,9 @@
 //! Which helpers there are.
 
 use super::{crash, defective, hang, published_protocol, reference, slow_start};
+use crate::sys::signal::set_default;
 use clap::Parser;
+use nix::sys::signal::Signal;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -85,6 +87,10 @@ pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> ExitCo
         );
         return ExitCode::from(2);
     };
+    // Rust's runtime swallows the first SIGSEGV and SIGBUS that another process sends.
+    for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
+        let _ = set_default(signal);
+    }
     let arguments = std::iter::once(OsString::from(name))
         .chain(arguments)
         .collect();

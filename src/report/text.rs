@@ -42,9 +42,8 @@ impl Look {
 pub(crate) fn judged_text(judged: &Judged, look: Look) -> String {
     let mut text = heading(judged, look);
     if judged.has_judgements() {
-        let id_width = judged.rows.iter().map(|row| row.id.chars().count()).max();
         for family in judged.families() {
-            table(&mut text, family, id_width.unwrap_or(0), look);
+            table(&mut text, family, look);
         }
         text.push('\n');
     }
@@ -73,7 +72,9 @@ fn heading(judged: &Judged, look: Look) -> String {
     text
 }
 
-fn table(text: &mut String, rows: &[Row], id_width: usize, look: Look) {
+fn table(text: &mut String, rows: &[Row], look: Look) {
+    let id_widths = rows.iter().map(|row| row.id.chars().count());
+    let id_width = id_widths.max().unwrap_or(0);
     if let Some(first) = rows.first() {
         *text += &lines(&[first.family().to_owned()], 0, BOLD);
     }

@@ -1,11 +1,24 @@
-//! The only unsafe code of the crate: what nix has no safe call for, one family of system calls a file.
+//! The only unsafe code of the crate: what nix has no safe call for, one family of system calls a
+//! file.
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "harness")]
+pub(crate) mod children;
 pub(crate) mod exit;
 pub(crate) mod fds;
 pub(crate) mod fork;
+#[cfg(feature = "harness")]
+pub(crate) mod getlk;
 pub(crate) mod hooks;
+#[cfg(feature = "harness")]
+pub(crate) mod launch;
 pub(crate) mod lock;
+#[cfg(feature = "harness")]
+pub(crate) mod pidfd;
+#[cfg(feature = "harness")]
+pub(crate) mod private_fds;
+#[cfg(feature = "harness")]
+pub(crate) mod reaper;
 pub(crate) mod signal;
 pub(crate) mod title;

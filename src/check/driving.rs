@@ -1,0 +1,147 @@
+//! How to drive a daemon.
+
+use super::outcome::{No, does_not_apply};
+use super::profile::Declared;
+use crate::fixture::{CommandLine, Placeholder};
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// How long each wait lasts unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a daemon is driven: its command, and which argument switches on what.
+///
+/// Without an argument the mode is not driven, and the checks that are about it do not apply. An empty
+/// [`detach`](Self::detach) says that the daemon detaches by itself.
+#[derive(Debug, Clone)]
+pub struct Driving {
+    pub(super) command: CommandLine,
+    pub(super) detach: Option<OsString>,
+    pub(super) foreground: Option<OsString>,
+    pub(super) monitor: Option<OsString>,
+    pub(super) overwrite: Option<OsString>,
+    pub(super) no_chdir: Option<OsString>,
+    pub(super) fail: Option<OsString>,
+    pub(super) declared: Declared,
+    pub(super) timeout: Duration,
+}
+
+/// In which mode a daemon is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mode {
+    pub(super) detached: bool,
+    pub(super) monitored: bool,
+}
+
+impl Mode {
+    pub(super) const FOREGROUND: Self = Self { detached: false, monitored: false };
+
+    pub(super) fn name(self) -> &'static str {
+        match (self.detached, self.monitored) {
+            (false, false) => "in the foreground",
+            (true, false) => "detached",
+            (false, true) => "monitored in the foreground",
+            (true, true) => "detached and monitored",
+        }
+    }
+}
+
+macro_rules! argument {
+    ($name:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[must_use]
+        pub fn $name(mut self, argument: impl Into<OsString>) -> Self {
+            self.$name = Some(argument.into());
+            self
+        }
+    };
+}
+
+impl Driving {
+    /// Drives `command` in the foreground.
+    pub fn new(command: CommandLine) -> Self {
+        Self {
+            command,
+            detach: None,
+            foreground: None,
+            monitor: None,
+            overwrite: None,
+            no_chdir: None,
+            fail: None,
+            declared: Declared::default(),
+            timeout: TIMEOUT,
+        }
+    }
+
+    argument!(detach, "The argument that detaches the daemon; empty if it does so by itself.");
+    argument!(foreground, "The argument that keeps it in the foreground, if it detaches by itself.");
+    argument!(monitor, "The argument that has it monitored.");
+    argument!(overwrite, "The argument that lets it start although it runs already.");
+    argument!(no_chdir, "The argument that keeps the working directory.");
+    argument!(fail, "An argument that makes it fail to start.");
+
+    /// What the daemon promises beyond what every daemon does.
+    #[must_use]
+    pub fn declares(mut self, declared: Declared) -> Self {
+        self.declared = declared;
+        self
+    }
+
+    /// How long each wait lasts; 10 s by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(super) fn has_pidfile(&self) -> bool {
+        self.command.uses(Placeholder::Pidfile)
+    }
+
+    /// The mode in which most checks look at the daemon: detached if it can.
+    pub(super) fn usual(&self) -> Mode {
+        Mode { detached: self.detach.is_some(), monitored: false }
+    }
+
+    /// The usual mode, with a monitor.
+    pub(super) fn monitored(&self) -> Result<Mode, No> {
+        match self.monitor {
+            Some(_) => Ok(Mode { monitored: true, ..self.usual() }),
+            None => does_not_apply("no argument is known that has the daemon monitored (--monitor)"),
+        }
+    }
+
+    pub(super) fn detached(&self) -> Result<Mode, No> {
+        match self.detach {
+            Some(_) => Ok(Mode { detached: true, monitored: false }),
+            None => does_not_apply("no argument is known that detaches the daemon (--detach)"),
+        }
+    }
+
+    /// In the foreground, if the daemon can stay there.
+    pub(super) fn in_foreground(&self) -> Result<Mode, No> {
+        let always_detaches = self.detach.as_ref().is_some_and(|argument| argument.is_empty());
+        match always_detaches && self.foreground.is_none() {
+            true => does_not_apply("the daemon always detaches"),
+            false => Ok(Mode::FOREGROUND),
+        }
+    }
+
+    pub(super) fn pidfile(&self) -> Result<(), No> {
+        match self.has_pidfile() {
+            true => Ok(()),
+            false => does_not_apply("the command names no {pidfile}"),
+        }
+    }
+
+    /// The command that starts the daemon in this mode.
+    pub(super) fn command_in(&self, mode: Mode) -> CommandLine {
+        let switches = [
+            (mode.detached, &self.detach),
+            (!mode.detached, &self.foreground),
+            (mode.monitored, &self.monitor),
+        ];
+        let switches = switches.into_iter().filter(|(on, _)| *on).filter_map(|(_, argument)| argument.as_ref());
+        self.command.clone().args(switches.filter(|argument| !argument.is_empty()))
+    }
+}

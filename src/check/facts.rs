@@ -1,0 +1,140 @@
+//! What one look at a running daemon shows.
+
+use super::driving::Mode;
+use super::outcome::No;
+use crate::fixture::{Sandbox, Subject};
+use crate::observe::{Descriptors, HeldLock, Inode, Observed, Pidfile, Process, Tree, locks_on};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::fs;
+
+/// One process of the daemon's tree.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) process: Process,
+    /// Empty if they may not be looked at.
+    pub(super) descriptors: Vec<Descriptor>,
+}
+
+/// A descriptor, as far as checks look at it.
+#[derive(Debug, Clone)]
+pub(super) struct Descriptor {
+    pub(super) fd: i32,
+    pub(super) inode: Option<Inode>,
+    pub(super) shown: String,
+}
+
+/// What one look at a running daemon shows.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) pidfile: Pidfile,
+    /// The living processes, by number.
+    pub(super) members: Vec<Member>,
+    pub(super) daemon: Pid,
+    pub(super) monitor: Option<Pid>,
+    /// Which processes hold locks on the files in the rundir, the pidfile's first.
+    pub(super) locks: Vec<(OsString, HeldLock)>,
+    /// Dead processes that their parents in the tree have not waited for.
+    pub(super) zombies: Vec<Pid>,
+    pub(super) tree: String,
+}
+
+impl Facts {
+    /// Looks at what runs. `None` if nothing does.
+    pub(super) fn of(sandbox: &Sandbox, subject: &Subject, mode: Mode) -> Result<Option<Self>, No> {
+        let Observed::Present(tree) = Tree::below(subject.reaper())? else { return Ok(None) };
+        let (mut members, mut zombies) = (Vec::new(), Vec::new());
+        for pid in tree.pids().filter(|&pid| pid != subject.reaper()) {
+            let Observed::Present(process) = Process::of(pid)? else { continue };
+            match process.is_zombie() {
+                // The reaper is about to wait for its own.
+                true if process.ppid == subject.reaper() => {}
+                true => zombies.push(pid),
+                false => members.push(Member { descriptors: descriptors(pid), process }),
+            }
+        }
+        let pidfile = Pidfile::at(sandbox.pidfile());
+        let Some(daemon) = find_daemon(&members, &pidfile, subject.reaper(), mode) else {
+            return Ok(None);
+        };
+        let mut facts = Self {
+            monitor: monitor_of(&members, daemon, mode),
+            locks: Vec::new(),
+            tree: tree.to_string(),
+            pidfile,
+            members,
+            daemon,
+            zombies,
+        };
+        facts.locks = facts.find_locks(sandbox)?;
+        Ok(Some(facts))
+    }
+
+    fn find_locks(&self, sandbox: &Sandbox) -> Result<Vec<(OsString, HeldLock)>, No> {
+        let pids: Vec<Pid> = self.pids().collect();
+        let mut held = Vec::new();
+        for entry in fs::read_dir(sandbox.rundir()).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            let locks = locks_on(entry.path(), &pids).unwrap_or_default();
+            held.extend(locks.into_iter().map(|lock| (entry.file_name(), lock)));
+        }
+        held.sort_by_key(|(name, _)| name != "daemon.pid");
+        Ok(held)
+    }
+
+    pub(super) fn pids(&self) -> impl Iterator<Item = Pid> {
+        self.members.iter().map(|member| member.process.pid)
+    }
+
+    pub(super) fn member(&self, pid: Pid) -> Option<&Member> {
+        self.members.iter().find(|member| member.process.pid == pid)
+    }
+
+    pub(super) fn is_alive(&self, pid: Pid) -> bool {
+        self.member(pid).is_some()
+    }
+
+    /// Whether the pidfile names a living process of the tree.
+    pub(super) fn pidfile_names_member(&self) -> bool {
+        self.pidfile.pid().is_some_and(|pid| self.is_alive(pid))
+    }
+
+    /// `pid 812 (mydaemon)`.
+    pub(super) fn name(&self, pid: Pid) -> String {
+        match self.member(pid) {
+            Some(member) => format!("pid {pid} ({})", member.process.comm.display()),
+            None => format!("pid {pid}"),
+        }
+    }
+}
+
+fn descriptors(pid: Pid) -> Vec<Descriptor> {
+    let Ok(Observed::Present(descriptors)) = Descriptors::of(pid) else { return Vec::new() };
+    let descriptor = |descriptor: &crate::observe::Descriptor| Descriptor {
+        fd: descriptor.fd,
+        inode: descriptor.inode,
+        shown: descriptor.target.to_string(),
+    };
+    descriptors.iter().map(descriptor).collect()
+}
+
+/// The process that the pidfile names, if it is one of the tree. Otherwise the topmost one, or below that, if
+/// the topmost one is a monitor, its first child.
+fn find_daemon(members: &[Member], pidfile: &Pidfile, reaper: Pid, mode: Mode) -> Option<Pid> {
+    let lives = |pid: &Pid| members.iter().any(|member| member.process.pid == *pid);
+    if let Some(named) = pidfile.pid().filter(lives) {
+        return Some(named);
+    }
+    let child_of = |parent: Pid| members.iter().find(|member| member.process.ppid == parent);
+    let top = child_of(reaper)?.process.pid;
+    let child = child_of(top).filter(|_| mode.monitored);
+    Some(child.map_or(top, |child| child.process.pid))
+}
+
+fn monitor_of(members: &[Member], daemon: Pid, mode: Mode) -> Option<Pid> {
+    let parent = members.iter().find(|member| member.process.pid == daemon)?.process.ppid;
+    let is_member = members.iter().any(|member| member.process.pid == parent);
+    (mode.monitored && is_member).then_some(parent)
+}

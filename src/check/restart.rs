@@ -1,0 +1,207 @@
+//! `restart`: how a monitor restarts a daemon that crashes again and again.
+
+use super::catalogue::Check;
+use super::facts::Facts;
+use super::lab::Lab;
+use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::run::{Run, Start};
+use super::series::{End, Series, wait_for_restart};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// Below this, restart after restart, it is a loop.
+const TIGHT: Duration = Duration::from_millis(100);
+
+/// Births are counted in ticks of 10 ms, and a monitor under load forks late.
+const TOLERANCE: f64 = 0.7;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "restart.throttled",
+        promise: "A daemon that crashes again and again is not restarted in a tight loop",
+        why: "The machine does nothing but start it, and its log fills the disk.",
+        source: "Open vSwitch, monitor_daemon; systemd.unit(5), StartLimitIntervalSec=; inetd(8)",
+        judged: "The daemon is killed by SIGSEGV whenever it is up again. Passed if the monitor waits or gives up at \
+                 some time; broken if ten restarts, the last five with a median below 100 ms, show that it does not.",
+        judge: throttled,
+    },
+    Check {
+        id: "restart.interval",
+        promise: "Two restarts are at least as far apart as the profile declares",
+        why: "As for restart.throttled.",
+        source: "The daemon's profile",
+        judged: "The times between the births of restarted daemons, from the kernel. Only if the profile declares \
+                 the interval; three tenths of it are allowed for a machine under load.",
+        judge: interval,
+    },
+    Check {
+        id: "restart.as-before",
+        promise: "A restarted daemon has the same standard descriptors, session and directory as the first one",
+        why: "What the first daemon let go of would be held by the second.",
+        source: "Open vSwitch, lib/daemon-unix.c",
+        judged: "After a restart no process may hold what the starter gave, and session and working directory must \
+                 be those of the first daemon.",
+        judge: as_before,
+    },
+    Check {
+        id: "restart.no-descriptor-leak",
+        promise: "The monitor has no more descriptors after each restart",
+        why: "After enough crashes the monitor cannot open anything any more, and the daemon stays down.",
+        source: "docs/pidfile-protocol.md",
+        judged: "The descriptors of the monitor are counted after each of several restarts; broken if every restart \
+                 adds to them.",
+        judge: no_descriptor_leak,
+    },
+    Check {
+        id: "restart.no-zombies",
+        promise: "The monitor waits for the daemons that crashed",
+        why: "Each crash leaves an entry in the process table, until no process can be started any more.",
+        source: "wait(2)",
+        judged: "After restarts no dead process may be left in the tree.",
+        judge: no_zombies,
+    },
+    Check {
+        id: "restart.signals",
+        promise: "The monitor restarts the daemon after the signals that the profile declares, and after no other",
+        why: "A daemon that was killed on purpose comes back, or one that crashed does not.",
+        source: "The daemon's profile",
+        judged: "A monitored daemon is killed by each of the declared signals (those that it ignores or survives \
+                 aside), and by SIGKILL and SIGUSR2 if they are not among them.",
+        judge: signals,
+    },
+];
+
+/// The series, if the monitor restarts the daemon at all.
+fn restarted<'a>(lab: &'a Lab<'_>) -> Result<&'a Series, No> {
+    let series = lab.series()?;
+    match series.restarts.is_empty() {
+        true => cannot_tell("the monitor does not restart the daemon"),
+        false => Ok(series),
+    }
+}
+
+fn throttled(lab: &Lab<'_>) -> Judgement {
+    let series = restarted(lab)?;
+    if matches!(series.end, End::Throttled | End::GivenUp) {
+        return Ok(());
+    }
+    let last = &series.intervals[series.intervals.len().saturating_sub(5)..];
+    let Some(median) = median(last) else {
+        return cannot_tell("too few restarts were seen");
+    };
+    let limit = lab.driving.declared.restart_interval.map_or(TIGHT, |interval| interval.mul_f64(0.5).min(TIGHT));
+    match median < limit {
+        true => broken(format!(
+            "{} restarts, the last of them {median:?} apart (median of {})",
+            series.restarts.len(),
+            last.len()
+        )),
+        false => Ok(()),
+    }
+}
+
+fn median(intervals: &[Duration]) -> Option<Duration> {
+    let mut sorted = intervals.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
+}
+
+fn interval(lab: &Lab<'_>) -> Judgement {
+    let Some(declared) = lab.driving.declared.restart_interval else {
+        return does_not_apply("the profile declares no interval between restarts");
+    };
+    let series = restarted(lab)?;
+    let Some(shortest) = series.intervals.iter().min() else {
+        return cannot_tell("too few restarts were seen");
+    };
+    match *shortest < declared.mul_f64(TOLERANCE) {
+        true => broken(format!("two restarts were {shortest:?} apart, not {declared:?}")),
+        false => Ok(()),
+    }
+}
+
+fn as_before(lab: &Lab<'_>) -> Judgement {
+    let series = restarted(lab)?;
+    let (before, after) = (&series.before, &series.restarts[0]);
+    let of = |facts: &Facts| facts.member(facts.daemon).map(|member| member.process.clone());
+    let (Some(first), Some(second)) = (of(before), of(after)) else {
+        return cannot_tell("the daemon has ended");
+    };
+    if first.sid != second.sid {
+        return broken(format!("the session was {}, and is {}", first.sid, second.sid));
+    }
+    if let (Some(first), Some(second)) = (first.cwd.known(), second.cwd.known())
+        && first != second
+    {
+        return broken(format!("the working directory was {}, and is {}", first.display(), second.display()));
+    }
+    let standard = |facts: &Facts| {
+        let descriptors = facts.member(facts.daemon).map(|member| &member.descriptors[..]);
+        let standard = descriptors.unwrap_or_default().iter().filter(|descriptor| descriptor.fd < 3);
+        standard.map(|descriptor| format!("{} {}", descriptor.fd, descriptor.shown)).collect::<Vec<_>>()
+    };
+    match (standard(before), standard(after)) {
+        (before, after) if before == after => Ok(()),
+        (before, after) => broken(format!(
+            "the standard descriptors were {}, and are {}",
+            before.join(", "),
+            after.join(", ")
+        )),
+    }
+}
+
+fn no_descriptor_leak(lab: &Lab<'_>) -> Judgement {
+    let series = restarted(lab)?;
+    let count = |facts: &Facts| {
+        facts.monitor.and_then(|monitor| facts.member(monitor)).map(|member| member.descriptors.len())
+    };
+    let counts: Vec<usize> = series.restarts.iter().filter_map(count).collect();
+    if counts.len() < 3 {
+        return does_not_apply(format!("only {} restarts were seen", counts.len()));
+    }
+    match counts.windows(2).all(|pair| pair[0] < pair[1]) {
+        true => broken(format!("the monitor's descriptors after each restart: {counts:?}")),
+        false => Ok(()),
+    }
+}
+
+fn no_zombies(lab: &Lab<'_>) -> Judgement {
+    let zombies = restarted(lab)?.restarts.last().map_or(&[][..], |facts| &facts.zombies[..]);
+    match zombies {
+        [] => Ok(()),
+        zombies => broken(format!("dead processes that nobody waits for: {zombies:?}")),
+    }
+}
+
+fn signals(lab: &Lab<'_>) -> Judgement {
+    let mode = lab.driving.monitored()?;
+    let Some(declared) = &lab.driving.declared.restart_signals else {
+        return does_not_apply("the profile declares no signals that lead to a restart");
+    };
+    restarted(lab)?;
+    let others = [Signal::SIGKILL, Signal::SIGUSR2];
+    let others = others.into_iter().filter(|signal| !declared.contains(signal)).map(|signal| (signal, false));
+    for (signal, restarts) in declared.iter().map(|&signal| (signal, true)).chain(others) {
+        let run = lab.start(Start::new(mode))?;
+        let facts = lab.up(&run)?.facts;
+        match is_restarted_after(lab, &run, &facts, signal)? {
+            Some(false) if restarts => return broken(format!("it is not restarted after {signal}")),
+            Some(true) if !restarts => return broken(format!("it is restarted after {signal}")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// `None` if it does not die of the signal.
+fn is_restarted_after(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, signal: Signal) -> Result<Option<bool>, No> {
+    let Some(monitor) = facts.monitor else { return cannot_tell("no monitor was found") };
+    let daemon = facts.member(facts.daemon).map(|member| &member.process.signals);
+    if daemon.is_some_and(|signals| signals.ignored.contains(signal)) {
+        return Ok(None);
+    }
+    if !run.dies_of(facts.daemon, signal)? {
+        return Ok(None);
+    }
+    Ok(Some(wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.is_ok()))
+}

@@ -1,0 +1,388 @@
+//! One start of the daemon, from the command to the end of its last process.
+
+use super::driving::{Driving, Mode};
+use super::facts::Facts;
+use super::outcome::{No, broken, cannot_tell};
+use crate::fixture::{Deadline, FixtureError, Sandbox, StartOptions, Subject};
+use crate::observe::{Inode, Pidfile, PidfileContent};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, pipe2};
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// How long a daemon may take for what it does right after it is ready, and an observer to notice.
+const SETTLE: Duration = Duration::from_millis(1500);
+
+/// How long a daemon without a pidfile must stay alive in the foreground to be taken for ready.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// How long a wait lasts for what the same daemon has let pass already.
+const ONCE_BITTEN: Duration = Duration::from_millis(500);
+
+/// What the runs of one daemon share.
+#[derive(Debug)]
+pub(super) struct Patience {
+    timeout: Duration,
+    /// Its foreground command was seen not to return.
+    never_returns: Cell<bool>,
+    /// It was seen not to end when told to.
+    never_ends: Cell<bool>,
+}
+
+impl Patience {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { timeout, never_returns: Cell::new(false), never_ends: Cell::new(false) }
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+
+    fn short_if(&self, bitten: bool) -> Deadline {
+        Deadline::after(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
+    }
+
+    fn settle(&self) -> Deadline {
+        Deadline::after(self.timeout.min(SETTLE))
+    }
+}
+
+/// How to start it.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) mode: Mode,
+    instance: u32,
+    extra: Vec<OsString>,
+    options: StartOptions,
+}
+
+impl Start {
+    pub(super) fn new(mode: Mode) -> Self {
+        Self { mode, instance: 1, extra: Vec::new(), options: StartOptions::new() }
+    }
+
+    pub(super) fn instance(mut self, n: u32) -> Self {
+        self.instance = n;
+        self
+    }
+
+    pub(super) fn extra(mut self, argument: &OsStr) -> Self {
+        self.extra.push(argument.to_owned());
+        self
+    }
+
+    pub(super) fn options(mut self, change: impl FnOnce(StartOptions) -> StartOptions) -> Self {
+        self.options = change(self.options);
+        self
+    }
+}
+
+/// A started daemon.
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    driving: &'a Driving,
+    patience: &'a Patience,
+    pub(super) sandbox: Sandbox,
+    pub(super) subject: Subject,
+    pub(super) mode: Mode,
+    /// Where it was started.
+    pub(super) directory: PathBuf,
+    /// A pipe that it inherited.
+    pub(super) marker: Inode,
+    /// The files that its stdout and stderr were.
+    pub(super) output: Vec<Inode>,
+}
+
+/// How a start came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Something runs. A detached daemon's command has exited 0.
+    Ready,
+    /// Something runs, but the command that should have detached it is still there.
+    NotReturned,
+    /// The command has ended with this status, and nothing runs.
+    Ended(ExitStatus),
+    /// Neither in time.
+    Unclear,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn start(
+        driving: &'a Driving,
+        patience: &'a Patience,
+        sandbox: &Sandbox,
+        start: Start,
+    ) -> Result<Self, FixtureError> {
+        let directory = sandbox.outdir().join("started-here");
+        let _ = fs::create_dir(&directory);
+        let (marker, passed) = marker()?;
+        let command = driving.command_in(start.mode).args(start.extra);
+        let mut options = start.options.instance(start.instance).cwd(&directory);
+        if start.mode.detached {
+            options = options.inherit(passed);
+        }
+        let subject = sandbox.start(&command, options)?;
+        let output = subject.stdio_paths().map(|path| fs::metadata(path).map(|data| Inode::of(&data)));
+        Ok(Self {
+            driving,
+            patience,
+            sandbox: sandbox.clone(),
+            mode: start.mode,
+            directory,
+            marker,
+            output: output.into_iter().flatten().collect(),
+            subject,
+        })
+    }
+
+    /// Waits until the daemon is ready, or is known not to become so.
+    pub(super) fn outcome(&self) -> Result<Outcome, No> {
+        let outcome = match (self.mode.detached, self.driving.has_pidfile()) {
+            (true, _) => self.outcome_detached()?,
+            (false, true) => self.outcome_by_pidfile()?,
+            (false, false) => match self.subject.wait_exit(Deadline::after(GRACE)) {
+                Ok(status) => Outcome::Ended(status),
+                Err(error) if error.is_timeout() => Outcome::Ready,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        // A command that has ended may have left something that runs.
+        match outcome {
+            Outcome::Ended(status) if status.success() && !self.subject.live_pids()?.is_empty() => {
+                Ok(Outcome::Ready)
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn outcome_detached(&self) -> Result<Outcome, No> {
+        let bitten = self.patience.never_returns.get();
+        match self.subject.wait_exit(self.patience.short_if(bitten)) {
+            Ok(status) => Ok(Outcome::Ended(status)),
+            Err(error) if error.is_timeout() => {
+                self.patience.never_returns.set(true);
+                let facts = self.facts()?;
+                let runs = facts.is_some_and(|facts| facts.daemon != self.subject.pid());
+                Ok(if runs { Outcome::NotReturned } else { Outcome::Unclear })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn outcome_by_pidfile(&self) -> Result<Outcome, No> {
+        let look = || -> Result<Option<Outcome>, FixtureError> {
+            if let Some(status) = self.subject.exit_of(self.subject.pid()) {
+                return Ok(Some(Outcome::Ended(status)));
+            }
+            let named = Pidfile::at(self.sandbox.pidfile()).pid();
+            let Some(named) = named else { return Ok(None) };
+            Ok(self.subject.live_pids()?.contains(&named).then_some(Outcome::Ready))
+        };
+        match self.subject.wait_until("the pidfile to name the daemon", self.patience.deadline(), look) {
+            Err(error) if error.is_timeout() => match self.subject.live_pids()?.is_empty() {
+                true => Ok(Outcome::Unclear),
+                // It runs, without what it should have: that is for the checks to say.
+                false => Ok(Outcome::Ready),
+            },
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) fn facts(&self) -> Result<Option<Facts>, No> {
+        Facts::of(&self.sandbox, &self.subject, self.mode)
+    }
+
+    /// Looks until everything is as it should be after a start, or for as long as that may take at most.
+    pub(super) fn settled(&self) -> Result<Facts, No> {
+        self.settled_when(|facts| self.is_settled(facts))
+    }
+
+    /// Looks until `settled` is content, or for as long as a daemon may take to settle.
+    pub(super) fn settled_when(&self, mut settled: impl FnMut(&Facts) -> bool) -> Result<Facts, No> {
+        let mut last = None;
+        let look = || -> Result<Option<()>, No> {
+            let now = self.facts()?;
+            let content = now.as_ref().is_some_and(&mut settled);
+            // A daemon that has just ended is what the last look shows.
+            last = now;
+            Ok(content.then_some(()))
+        };
+        let _ = self.subject.wait_until("the daemon to settle", self.patience.settle(), look);
+        match last {
+            Some(facts) => Ok(facts),
+            None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
+        }
+    }
+
+    fn is_settled(&self, facts: &Facts) -> bool {
+        let pidfile = !self.driving.has_pidfile() || facts.pidfile_names_member() && !facts.locks.is_empty();
+        let moved = |member: &super::facts::Member| member.process.cwd.known() != Some(&self.directory);
+        let detached = !self.mode.detached
+            || self.starters_descriptors(facts).is_empty() && facts.member(facts.daemon).is_some_and(moved);
+        pidfile && detached && (!self.mode.monitored || facts.monitor.is_some())
+    }
+
+    /// The descriptors that lead to what the starter gave: process, number, and to what.
+    pub(super) fn starters_descriptors(&self, facts: &Facts) -> Vec<(Pid, i32, String)> {
+        let starters = |inode: Option<Inode>| {
+            inode.is_some_and(|inode| inode == self.marker || self.output.contains(&inode))
+        };
+        let of_member = |member: &super::facts::Member| {
+            let pid = member.process.pid;
+            let held = member.descriptors.iter().filter(|descriptor| starters(descriptor.inode));
+            held.map(|descriptor| (pid, descriptor.fd, descriptor.shown.clone())).collect::<Vec<_>>()
+        };
+        facts.members.iter().flat_map(of_member).collect()
+    }
+
+    /// Sends `signal` to `whom` and waits until all processes have ended, or have not in time.
+    pub(super) fn stop(&self, facts: &Facts, whom: Pid, signal: Signal) -> Result<Down, No> {
+        self.subject.signal(whom, signal)?;
+        let bitten = self.patience.never_ends.get();
+        let ended = match self.subject.wait_gone(facts.daemon, self.patience.short_if(bitten)) {
+            Err(error) if error.is_timeout() => false,
+            other => other.map(|()| true)?,
+        };
+        self.patience.never_ends.set(!ended || bitten);
+        let empty = || match ended {
+            true => self.subject.wait_empty(self.patience.settle()).is_ok(),
+            false => false,
+        };
+        let empty = empty();
+        let left = self.facts()?;
+        Ok(Down {
+            ended,
+            left: left.map_or_else(Vec::new, |facts| facts.pids().map(|pid| facts.name(pid)).collect()),
+            empty,
+            status: self.subject.exit_of(facts.daemon),
+            pidfile: Pidfile::at(self.sandbox.pidfile()),
+            litter: self.sandbox.litter()?.into_iter().map(|name| name.display().to_string()).collect(),
+        })
+    }
+
+    /// Waits for the command to end by itself.
+    pub(super) fn end_of_command(&self) -> Result<Option<ExitStatus>, No> {
+        match self.subject.wait_exit(self.patience.deadline()) {
+            Ok(status) => Ok(Some(status)),
+            Err(error) if error.is_timeout() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a process of the tree dies of the signal. It is sent again after a while: the runtimes of some
+    /// languages, Rust among them, swallow the first SIGSEGV that comes from another process.
+    pub(super) fn dies_of(&self, pid: Pid, signal: Signal) -> Result<bool, No> {
+        self.subject.signal(pid, signal)?;
+        if self.is_gone_by(pid, Deadline::after(ONCE_BITTEN))? {
+            return Ok(true);
+        }
+        match self.subject.signal(pid, signal) {
+            Ok(()) | Err(FixtureError::NotOurs { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.is_gone_by(pid, self.patience.deadline())
+    }
+
+    fn is_gone_by(&self, pid: Pid, deadline: Deadline) -> Result<bool, No> {
+        match self.subject.wait_gone(pid, deadline) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_timeout() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether nothing runs any more, shortly.
+    pub(super) fn is_empty_soon(&self) -> bool {
+        self.subject.wait_empty(self.patience.settle()).is_ok()
+    }
+
+    /// What it has said, for a message: the end of its output, or nothing.
+    pub(super) fn words(&self) -> String {
+        let output = self.output();
+        match output.trim() {
+            "" => String::new(),
+            text => format!("; it said: {}", tail(text)),
+        }
+    }
+
+    /// All that it has written to stdout and stderr.
+    pub(super) fn output(&self) -> String {
+        let bytes = [self.subject.stderr(), self.subject.stdout()].into_iter().flatten().flatten();
+        String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
+    }
+}
+
+/// How a daemon ended.
+#[derive(Debug, Clone)]
+pub(super) struct Down {
+    /// The daemon itself did.
+    pub(super) ended: bool,
+    /// All of its processes did.
+    pub(super) empty: bool,
+    /// What did not.
+    pub(super) left: Vec<String>,
+    /// How the daemon ended, where that is known.
+    pub(super) status: Option<ExitStatus>,
+    pub(super) pidfile: Pidfile,
+    /// What is left in the rundir.
+    pub(super) litter: Vec<String>,
+}
+
+impl Down {
+    /// Fails unless the daemon ended: nothing else can be judged then.
+    pub(super) fn ended(&self) -> Result<&Self, No> {
+        match self.ended {
+            true => Ok(self),
+            false => cannot_tell("the daemon does not end on SIGTERM"),
+        }
+    }
+
+    /// A pidfile that is gone or empty misleads nobody.
+    pub(super) fn pidfile_is_gone(&self) -> Result<(), No> {
+        match &self.pidfile.content {
+            PidfileContent::Missing | PidfileContent::Empty => Ok(()),
+            PidfileContent::Pid { pid, .. } => {
+                broken(format!("the pidfile is still there and names pid {pid}, which has ended"))
+            }
+            other => broken(format!("the pidfile is still there: {other:?}")),
+        }
+    }
+}
+
+/// `exit status 3` or `killed by SIGSEGV`.
+pub(super) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal().map(Signal::try_from)) {
+        (Some(code), _) => format!("exit status {code}"),
+        (_, Some(Ok(signal))) => format!("killed by {signal}"),
+        _ => status.to_string(),
+    }
+}
+
+/// The last lines of a text, in one.
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let tail = lines[lines.len().saturating_sub(3)..].join(" | ");
+    match tail.char_indices().nth(400) {
+        Some((end, _)) => format!("{}…", &tail[..end]),
+        None => tail,
+    }
+}
+
+/// A pipe: which one it is, and its writing end.
+fn marker() -> Result<(Inode, OwnedFd), FixtureError> {
+    let failed = |errno| FixtureError::Wait { what: "a pipe to be made".to_owned(), errno };
+    let (_reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+    let writer = File::from(writer);
+    let identity = writer.metadata().map_err(|error| {
+        failed(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+    })?;
+    Ok((Inode::of(&identity), writer.into()))
+}

@@ -1,0 +1,182 @@
+//! Crash after crash under a monitor.
+
+use super::driving::Driving;
+use super::facts::Facts;
+use super::lab::Lab;
+use super::outcome::{No, cannot_tell, does_not_apply};
+use super::run::{Run, Start};
+use crate::fixture::{Deadline, FixtureError};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use std::time::{Duration, Instant};
+
+/// How often a daemon is crashed at least, whatever its throttle.
+const CRASHES: usize = 3;
+/// How often one is crashed whose throttle, if it has one, is not declared.
+const CRASHES_UNDECLARED: usize = 10;
+/// How long all of that may take.
+const SERIES: Duration = Duration::from_secs(6);
+/// A monitor that has not restarted the daemon after this time throttles, whatever else it does.
+const THROTTLED: Duration = Duration::from_secs(3);
+
+/// What a monitor did while its daemon crashed again and again.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) before: Facts,
+    /// What was seen after each restart.
+    pub(super) restarts: Vec<Facts>,
+    /// The times from one birth of a daemon to the next, from the first restart on.
+    pub(super) intervals: Vec<Duration>,
+    pub(super) end: End,
+    /// A start between a crash and the next restart.
+    pub(super) intruder: Result<Intruder, No>,
+}
+
+/// Why the series ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Enough was seen.
+    Enough,
+    /// The daemon was not restarted in the time that throttling takes.
+    Throttled,
+    /// The daemon was not restarted, and the monitor has ended.
+    GivenUp,
+}
+
+/// What became of a start while the monitor waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intruder {
+    Refused,
+    /// It ran beside the monitor.
+    Ran,
+}
+
+pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
+    let mode = lab.driving.monitored()?;
+    let run = lab.start(Start::new(mode))?;
+    let before = lab.up(&run)?.facts;
+    let Some(monitor) = before.monitor else {
+        return cannot_tell("no monitor was found");
+    };
+    let mut restarts: Vec<Facts> = Vec::new();
+    let begin = Instant::now();
+    let end = loop {
+        let now = restarts.last().unwrap_or(&before);
+        match crash(lab, &run, now, monitor, restarts.is_empty())? {
+            Ok(facts) => restarts.push(facts),
+            Err(end) => break end,
+        }
+        if is_enough(lab.driving, restarts.len(), begin.elapsed()) {
+            break End::Enough;
+        }
+    };
+    let intervals = intervals(&restarts)?;
+    let intruder = match restarts.last() {
+        Some(last) if end == End::Enough => intrude(lab, &run, last, monitor, &intervals),
+        _ => does_not_apply("the monitor was not seen to restart the daemon again and again"),
+    };
+    Ok(Series { before, restarts, intervals, end, intruder })
+}
+
+fn is_enough(driving: &Driving, restarts: usize, elapsed: Duration) -> bool {
+    match driving.declared.restart_interval {
+        Some(_) => restarts >= CRASHES,
+        None => restarts >= CRASHES_UNDECLARED || restarts >= CRASHES && elapsed >= SERIES,
+    }
+}
+
+/// Crashes the daemon and waits for the next one.
+pub(super) fn crash(
+    lab: &Lab<'_>,
+    run: &Run<'_>,
+    facts: &Facts,
+    monitor: Pid,
+    first: bool,
+) -> Result<Result<Facts, End>, No> {
+    if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
+        return does_not_apply("the daemon does not die of SIGSEGV");
+    }
+    let limit = match lab.driving.declared.restart_interval {
+        Some(interval) => interval + lab.driving.timeout,
+        None if first => lab.driving.timeout,
+        None => lab.driving.timeout.min(THROTTLED),
+    };
+    wait_for_restart(run, facts.daemon, monitor, limit)
+}
+
+/// Waits for a daemon that is not `dead`.
+pub(super) fn wait_for_restart(
+    run: &Run<'_>,
+    dead: Pid,
+    monitor: Pid,
+    limit: Duration,
+) -> Result<Result<Facts, End>, No> {
+    let restarted = |facts: &Facts| facts.daemon != dead && facts.monitor == Some(monitor);
+    let look = || -> Result<Option<Option<()>>, No> {
+        match run.facts()? {
+            Some(facts) if restarted(&facts) => Ok(Some(Some(()))),
+            Some(facts) if facts.is_alive(monitor) => Ok(None),
+            _ => Ok(Some(None)),
+        }
+    };
+    match run.subject.wait_until("the daemon to be restarted", Deadline::after(limit), look) {
+        Ok(Some(())) => {}
+        Ok(None) => return Ok(Err(End::GivenUp)),
+        Err(No::CannotTell(_)) if run.facts()?.is_some() => return Ok(Err(End::Throttled)),
+        Err(no) => return Err(no),
+    }
+    let settled = run.settled_when(|facts| {
+        restarted(facts) && facts.zombies.is_empty() && (facts.locks.is_empty() || facts.pidfile_names_member())
+    })?;
+    Ok(Ok(settled))
+}
+
+/// The times between births, which the kernel counts in clock ticks.
+fn intervals(restarts: &[Facts]) -> Result<Vec<Duration>, No> {
+    let ticks_per_second = match sysconf(SysconfVar::CLK_TCK) {
+        Ok(Some(ticks)) if ticks > 0 => ticks as f64,
+        _ => return cannot_tell("the kernel does not say how long its clock ticks are"),
+    };
+    let births: Vec<u64> = restarts
+        .iter()
+        .filter_map(|facts| Some(facts.member(facts.daemon)?.process.start_time_ticks))
+        .collect();
+    let between = births.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 / ticks_per_second);
+    Ok(between.map(Duration::from_secs_f64).collect())
+}
+
+/// Crashes the daemon once more and starts another instance while the monitor waits.
+fn intrude(
+    lab: &Lab<'_>,
+    run: &Run<'_>,
+    facts: &Facts,
+    monitor: Pid,
+    intervals: &[Duration],
+) -> Result<Intruder, No> {
+    lab.driving.pidfile()?;
+    let throttle = intervals.iter().min().copied().unwrap_or_default();
+    if throttle < Duration::from_millis(100) {
+        return does_not_apply("the monitor restarts the daemon at once: there is no time between");
+    }
+    if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
+        return cannot_tell("the daemon did not die of SIGSEGV");
+    }
+    let waits = |facts: Option<Facts>| {
+        facts.is_some_and(|facts| facts.daemon == monitor || facts.monitor != Some(monitor))
+    };
+    if !waits(run.facts()?) {
+        return cannot_tell("the monitor had restarted the daemon before another could be started");
+    }
+    let intruder = lab.start_in(&run.sandbox, Start::new(lab.driving.usual()).instance(2))?;
+    let status = lab.second_status(&intruder)?;
+    let still_waits = waits(run.facts()?);
+    let ran = match status {
+        Some(status) if !status.success() => false,
+        _ => !intruder.subject.live_pids().map_err(|error: FixtureError| No::from(error))?.is_empty(),
+    };
+    match (ran, still_waits) {
+        (true, _) => Ok(Intruder::Ran),
+        (false, true) => Ok(Intruder::Refused),
+        (false, false) => cannot_tell("the monitor restarted the daemon while another was being started"),
+    }
+}

@@ -1,0 +1,88 @@
+//! Opening a file to look at it, without effect on anyone.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::unistd::Pid;
+
+use super::Inode;
+use super::observed::Stop;
+use super::proc_dir::ProcDir;
+use crate::sys::private_fds::with_private_fds;
+
+/// A file, opened for reading if it is regular: opening a fifo may wake its writer, opening a
+/// device may do anything.
+pub(super) struct Opened {
+    pub(super) metadata: Metadata,
+    /// `None` if it is not regular.
+    pub(super) file: Option<io::Result<File>>,
+}
+
+/// Calls `look` with the file at `path`, or with the error of following that.
+///
+/// Closing a file drops the POSIX locks that the process holds on it through any descriptor. So a
+/// file of which this process has a descriptor is opened in a table of its own. Others are not,
+/// because that copies all descriptors for a moment, and so delays what closing them should do.
+///
+/// # Errors
+///
+/// Such a table was needed but could not be had.
+pub(super) fn look_at<T: Send>(path: &Path, look: fn(io::Result<Opened>) -> T) -> io::Result<T> {
+    match open_path(path) {
+        Ok(named) if has_other_descriptors_of(&named) => {
+            with_private_fds((path, look), |(path, look)| {
+                look(open_path(path).and_then(open))
+            })
+        }
+        named => Ok(look(named.and_then(open))),
+    }
+}
+
+/// Gets hold of a file without opening it. Closing such a descriptor drops no lock.
+pub(super) fn open_path(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_PATH.bits())
+        .open(path)
+}
+
+fn open(named: File) -> io::Result<Opened> {
+    let metadata = named.metadata()?;
+    let file = metadata.is_file().then(|| reopen(&named));
+    Ok(Opened { metadata, file })
+}
+
+/// Opens for reading exactly the file that `named` got hold of, whatever its name leads to now.
+fn reopen(named: &File) -> io::Result<File> {
+    // `/proc/self` is another table when the thread has its own.
+    let path = format!("/proc/thread-self/fd/{}", named.as_raw_fd());
+    // Without O_NONBLOCK a lease on the file could make it wait.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)
+}
+
+/// Whether this process has a descriptor of the file besides this one, and so perhaps locks on it.
+/// If that cannot be told, it has.
+fn has_other_descriptors_of(named: &File) -> bool {
+    let Ok(metadata) = named.metadata() else {
+        return true;
+    };
+    let inode = Inode::of(&metadata);
+    let is_other = || -> Result<bool, Stop> {
+        let dir = ProcDir::open(Pid::this())?;
+        let numbers = dir.numbers("fd")?;
+        Ok(numbers
+            .iter()
+            .filter(|&&fd| fd != named.as_raw_fd())
+            .filter_map(|fd| dir.metadata(&format!("fd/{fd}")).ok())
+            .any(|found| Inode::of(&found) == inode))
+    };
+    is_other().unwrap_or(true)
+}

@@ -1,0 +1,191 @@
+//! `/proc/PID`, held open.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::observed::{Fact, Stop};
+use super::stat::Stat;
+use super::{ObserveError, bytes};
+
+/// The directory of one process.
+///
+/// It is held open, so that all is read from the process that had the number at first, and a second
+/// process that gets the number meanwhile is never mistaken for it: the kernel answers `ENOENT`
+/// instead.
+pub(super) struct ProcDir {
+    pid: Pid,
+    dir: File,
+}
+
+impl ProcDir {
+    pub(super) fn open(pid: Pid) -> Result<Self, Stop> {
+        if pid.as_raw() <= 0 {
+            return Err(Stop::Gone);
+        }
+        let path = PathBuf::from(format!("/proc/{pid}"));
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+        match OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(&path)
+        {
+            Ok(dir) => Ok(Self { pid, dir }),
+            Err(error) if is_gone(&error) && kill(pid, None) == Err(Errno::EPERM) => {
+                Err(Stop::Failed(ObserveError::Hidden { pid }))
+            }
+            Err(error) if is_gone(&error) => Err(Stop::Gone),
+            Err(error) => Err(Stop::Failed(ObserveError::new(&path, error))),
+        }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The whole content of a file.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Stop> {
+        fs::read(self.path(name)).map_err(|error| self.stop(name, error))
+    }
+
+    /// What a link says, without asking whether it exists where it points.
+    pub(super) fn link(&self, name: &str) -> Result<PathBuf, Stop> {
+        fs::read_link(self.path(name)).map_err(|error| self.stop(name, error))
+    }
+
+    /// A link that may be hidden, or missing although the process is there.
+    pub(super) fn link_fact(&self, name: &str) -> Result<Fact<PathBuf>, Stop> {
+        match self.link(name) {
+            Ok(path) => Ok(Fact::Known(path)),
+            Err(Stop::Failed(error)) if error.is_denied() => Ok(Fact::Denied),
+            Err(Stop::Gone) if !self.has_ended() => Ok(Fact::Absent),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// What a link leads to, without opening it.
+    pub(super) fn metadata(&self, name: &str) -> io::Result<Metadata> {
+        fs::metadata(self.path(name))
+    }
+
+    /// The numbers that are names in a directory, ascending.
+    pub(super) fn numbers(&self, name: &str) -> Result<Vec<i32>, Stop> {
+        let entries =
+            fs::read_dir(self.path(name)).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(|error| self.stop(name, error))?;
+        let number = |entry: &fs::DirEntry| bytes::number(entry.file_name().as_encoded_bytes());
+        // The descriptor of this very directory is no fact about a process that observes itself.
+        let own = (self.pid == Pid::this()).then_some(self.dir.as_raw_fd());
+        let mut numbers: Vec<i32> = entries
+            .iter()
+            .filter_map(number)
+            .filter(|&fd| Some(fd) != own)
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Whether the process has been reaped. A zombie has not.
+    pub(super) fn has_ended(&self) -> bool {
+        self.metadata("stat").is_err_and(|error| is_gone(&error))
+    }
+
+    /// The name for messages.
+    pub(super) fn name(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string()).join(name)
+    }
+
+    /// `/proc/PID/stat`, understood.
+    pub(super) fn stat(&self) -> Result<Stat, Stop> {
+        let stat = Stat::parse(&self.read("stat")?).map_err(|field| self.syntax("stat", field))?;
+        if stat.is_void() {
+            Err(Stop::Gone)
+        } else {
+            Ok(stat)
+        }
+    }
+
+    /// Why a file lacks `field`: of a process that is being removed the kernel shows empty files.
+    pub(super) fn syntax(&self, name: &str, field: &'static str) -> Stop {
+        if self.has_ended() {
+            return Stop::Gone;
+        }
+        Stop::Failed(ObserveError::Syntax {
+            path: self.name(name),
+            field,
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.dir.as_raw_fd()))
+    }
+
+    fn stop(&self, name: &str, error: io::Error) -> Stop {
+        // Of a process that has just ended the kernel may say EACCES, too: it has no user to
+        // compare with.
+        if is_gone(&error) || self.has_ended() {
+            Stop::Gone
+        } else {
+            Stop::Failed(ObserveError::new(&self.name(name), error))
+        }
+    }
+}
+
+/// Whether the kernel says that the process (or its descriptor) is no more.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::ENOENT | Errno::ESRCH)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_process_that_ends_between_two_reads_is_gone() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let dir = ProcDir::open(Pid::from_raw(child.id() as i32)).unwrap();
+        assert!(dir.read("stat").is_ok());
+        assert!(dir.link_fact("exe").unwrap().known().is_some());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(matches!(dir.read("status"), Err(Stop::Gone)));
+        assert!(matches!(dir.link("exe"), Err(Stop::Gone)));
+        assert!(matches!(dir.link_fact("exe"), Err(Stop::Gone)));
+        assert!(matches!(dir.numbers("fd"), Err(Stop::Gone)));
+    }
+
+    #[test]
+    fn no_process_has_such_a_number() {
+        for pid in [0, -1, i32::MIN, i32::MAX] {
+            assert!(
+                matches!(ProcDir::open(Pid::from_raw(pid)), Err(Stop::Gone)),
+                "{pid}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_names_the_process_and_the_file() {
+        let dir = ProcDir::open(Pid::this()).unwrap();
+        let Err(Stop::Failed(error)) = dir.read("fd") else {
+            panic!("a directory was read")
+        };
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("failed to read /proc/{}/fd: ", Pid::this())),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! Running the catalogue and comparing its outcomes.
+
+use daemonproof::check::{Check, Driving, Outcome, Report, catalogue, judge};
+use std::collections::BTreeSet;
+
+/// Judges by the whole catalogue.
+pub(crate) fn judge_all(driving: &Driving) -> Report {
+    let checks: Vec<&'static Check> = catalogue().collect();
+    judge(driving, &checks, |_| {}).expect("the command has no unknown placeholder")
+}
+
+/// The ids of the checks that found the promise broken.
+pub(crate) fn failures(report: &Report) -> BTreeSet<&'static str> {
+    ids(report, |outcome| matches!(outcome, Outcome::Fail(_)))
+}
+
+/// The ids of the checks that could not judge.
+pub(crate) fn unknowns(report: &Report) -> BTreeSet<&'static str> {
+    ids(report, |outcome| matches!(outcome, Outcome::Unknown(_)))
+}
+
+fn ids(report: &Report, is: impl Fn(&Outcome) -> bool) -> BTreeSet<&'static str> {
+    report.findings.iter().filter(|finding| is(&finding.outcome)).map(|finding| finding.check.id).collect()
+}
+
+/// Everything but what passed, a line each.
+pub(crate) fn shown(report: &Report) -> String {
+    let findings = report.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
+    let lines = findings.map(|finding| format!("  {}: {:?}\n", finding.check.id, finding.outcome));
+    lines.collect()
+}
