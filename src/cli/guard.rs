@@ -36,12 +36,16 @@ const REQUESTS: [Signal; 4] = [
 /// How long what the child left may take to die. Each is killed by its reaper, at once.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// Whether this process is the child, which from now on dies with its parent.
+/// Whether this process is the child, which from now on dies with its parent, and of the signals sent to it.
 pub(super) fn is_guarded() -> bool {
     let parent = Pid::parent();
     let is_child = std::env::var(GUARD_VARIABLE).is_ok_and(|guard| guard == parent.to_string());
-    // If the parent died before this, there is another one now.
-    is_child && set_pdeathsig(Signal::SIGKILL).is_ok() && Pid::parent() == parent
+    // It has inherited the signals that its parent has blocked; one that was sent meanwhile takes effect now.
+    is_child
+        && watched().thread_unblock().is_ok()
+        && set_pdeathsig(Signal::SIGKILL).is_ok()
+        // If the parent died before this, there is another one now.
+        && Pid::parent() == parent
 }
 
 /// Runs this command line once more as a child, and ends as that does.
@@ -69,14 +73,17 @@ fn directory() -> std::io::Result<TempDir> {
         .tempdir()
 }
 
+fn watched() -> SigSet {
+    REQUESTS.into_iter().chain([Signal::SIGCHLD]).collect()
+}
+
 fn watch() -> nix::Result<SignalFd> {
-    let signals: SigSet = REQUESTS.into_iter().chain([Signal::SIGCHLD]).collect();
+    let signals = watched();
     signals.thread_block()?;
     set_child_subreaper(true)?;
     SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// The child starts with no signal blocked: `Command` sees to that.
 fn start(directory: &TempDir) -> std::io::Result<Pid> {
     let mut args = std::env::args_os();
     // Not by its name, which may lead to another file by now.

@@ -1,6 +1,6 @@
 //! Reports for a terminal, with ANSI escapes; who prints them removes those where they are not wanted.
 
-use super::judged::{Judged, Outcome, Reason, Row, Verdict};
+use super::judged::{Judged, Outcome, Row, Verdict};
 use super::wrap::{printable, wrap};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -38,21 +38,19 @@ impl Look {
     }
 }
 
-/// The table by family, the reasons of what was not judged, and the verdict.
+/// The table of what was judged, by family; the checks that were not, by reason; and the verdict.
 pub(crate) fn judged_text(judged: &Judged, look: Look) -> String {
     let mut text = heading(judged, look);
-    if judged.has_judgements() {
+    // Where nothing at all was judged, the reasons say everything.
+    let has_table = judged.has_judgements();
+    if has_table {
         for family in judged.families() {
             table(&mut text, family, look);
         }
         text.push('\n');
     }
-    for (outcome, how) in [
-        (Outcome::Skipped, "skipped"),
-        (Outcome::NotJudged, "not judged"),
-    ] {
-        reasons(&mut text, &judged.reasons(outcome), how, look);
-    }
+    reasons(&mut text, judged, Outcome::Skipped, look);
+    reasons(&mut text, judged, Outcome::NotJudged, look);
     ending(&mut text, judged);
     text
 }
@@ -73,12 +71,12 @@ fn heading(judged: &Judged, look: Look) -> String {
 }
 
 fn table(text: &mut String, rows: &[Row], look: Look) {
-    let id_widths = rows.iter().map(|row| row.id.chars().count());
-    let id_width = id_widths.max().unwrap_or(0);
-    if let Some(first) = rows.first() {
+    let rows = || rows.iter().filter(|row| row.outcome != Outcome::Skipped);
+    let id_width = rows().map(|row| row.id.chars().count()).max().unwrap_or(0);
+    if let Some(first) = rows().next() {
         *text += &lines(&[first.family().to_owned()], 0, BOLD);
     }
-    for row in rows {
+    for row in rows() {
         promise(text, row, id_width, look);
         if row.outcome == Outcome::Broken {
             let width = look.width.saturating_sub(DETAIL_INDENT);
@@ -118,16 +116,24 @@ fn promise(text: &mut String, row: &Row, id_width: usize, look: Look) {
     *text += &lines(rest, indent, style);
 }
 
-/// `12 checks skipped: no argument is known …`; with their ids where there are several reasons.
-fn reasons(text: &mut String, reasons: &[Reason<'_>], how: &str, look: Look) {
-    for reason in reasons {
+/// `– 12 checks skipped: no argument is known …`, and which they are, unless the table or the reason tells.
+fn reasons(text: &mut String, judged: &Judged, outcome: Outcome, look: Look) {
+    let reasons = judged.reasons(outcome);
+    let (how, in_table) = match outcome {
+        Outcome::NotJudged => ("not judged", judged.has_judgements()),
+        _ => ("skipped", false),
+    };
+    let is_all = judged.count(outcome) == judged.rows.len();
+    let names_ids = reasons.len() > 1 || !in_table && !is_all;
+    for reason in &reasons {
         let count = reason.ids.len();
         let checks = if count == 1 { "check" } else { "checks" };
-        let told = format!("{count} {checks} {how}: {}", printable(reason.text));
+        let mark = look.mark(outcome);
+        let told = format!("{mark} {count} {checks} {how}: {}", printable(reason.text));
         *text += &lines(&wrap(&told, look.width), 0, Style::new());
-        if reasons.len() > 1 {
-            let ids = wrap(&reason.ids.join(", "), look.width.saturating_sub(2));
-            *text += &lines(&ids, 2, DIM);
+        if names_ids {
+            let ids = wrap(&reason.ids.join(", "), look.width.saturating_sub(4));
+            *text += &lines(&ids, 4, DIM);
         }
     }
 }
@@ -221,7 +227,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        for width in 30..120 {
+        for width in 70..120 {
             for line in plain(&example(), Look { width, utf8: true })
                 .lines()
                 .skip(1)
