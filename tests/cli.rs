@@ -1,5 +1,8 @@
 //! The command line, as its users meet it.
 
+// What the tests share may panic as they may.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/inspect.rs"]

@@ -6,7 +6,8 @@ use super::locks::locks;
 use super::output::{Outputs, complain};
 use super::process::{facts, living, monitor_of, named, tree_around};
 use crate::observe::{
-    Descriptors, Locker, ObserveError, Observed, Pidfile, PidfileContent, Process, locks_on,
+    Descriptor, Descriptors, Inode, Locker, ObserveError, Observed, Pidfile, PidfileContent,
+    Process, locks_on,
 };
 use crate::report::{self, Guard, Inspection, State, inspection_text, text_html, to_json};
 use nix::errno::Errno;
@@ -18,7 +19,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<Status, Failure> {
     let outputs = Outputs::open(&args.output)?;
     let (inspection, status) = match pid(&args.subject)? {
         Some(pid) => match living(pid).map_err(inconclusive)? {
-            Some(process) => (around(&process)?, Status::Holds),
+            Some(process) => (around(&process, None)?, Status::Holds),
             None => {
                 complain(&Failure::Inconclusive(format!(
                     "pid {pid} does not exist, or has ended"
@@ -61,12 +62,15 @@ fn inconclusive(error: ObserveError) -> Failure {
     Failure::Inconclusive(error.to_string())
 }
 
-/// The process, and what is around it.
-fn around(process: &Process) -> Result<Inspection, Failure> {
+/// The process, and what is around it. Its descriptor of the file `pidfile` may show another name.
+fn around(process: &Process, pidfile: Option<Inode>) -> Result<Inspection, Failure> {
+    let line =
+        |descriptor: &Descriptor| match descriptor.inode.is_some() && descriptor.inode == pidfile {
+            true => format!("{descriptor} (the pidfile)"),
+            false => descriptor.to_string(),
+        };
     let descriptors = match Descriptors::of(process.pid) {
-        Ok(Observed::Present(descriptors)) => {
-            Some(descriptors.iter().map(ToString::to_string).collect())
-        }
+        Ok(Observed::Present(descriptors)) => Some(descriptors.iter().map(line).collect()),
         Ok(Observed::Gone) => Some(Vec::new()),
         Err(error) if error.is_denied() => None,
         Err(error) => return Err(inconclusive(error)),
@@ -85,7 +89,7 @@ fn pidfile(path: &Path) -> Result<(Inspection, Status), Failure> {
     let found = Found::of(&seen);
     let (owner, locks) = (found.owner.clone(), locks(path).unwrap_or_default());
     let mut inspection = match &owner {
-        Some(owner) => around(owner)?,
+        Some(owner) => around(owner, seen.file.as_ref().map(|file| file.inode))?,
         None => Inspection::default(),
     };
     inspection.pidfile = Some(report::Pidfile {

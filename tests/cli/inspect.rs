@@ -5,7 +5,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use predicates::prelude::*;
 use predicates::str::contains;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -119,8 +120,7 @@ fn a_file_that_may_not_be_read_is_no_verdict() {
         return; // Root may read everything.
     }
     let place = Place::new("1\n");
-    let nobody = std::os::unix::fs::PermissionsExt::from_mode(0);
-    fs::set_permissions(&place.pidfile, nobody).unwrap();
+    fs::set_permissions(&place.pidfile, Permissions::from_mode(0o000)).unwrap();
     place
         .inspect()
         .code(3)
@@ -186,7 +186,12 @@ fn the_owner_is_named_with_what_it_holds() {
     let lock = format!("POSIX write lock of pid {pid} (daemonproof)\n");
     let guard = contains(".d.pid.lock\n").and(contains("OFD write lock"));
     let monitor = contains("\nmonitor ").and(contains(format!("monitoring pid {pid} (healthy)")));
-    let stdout = contains(owned).and(contains(lock)).and(guard).and(monitor);
+    let descriptor = contains(format!("POSIX write lock of pid {pid} (the pidfile)\n"));
+    let stdout = contains(owned)
+        .and(contains(lock))
+        .and(guard)
+        .and(monitor)
+        .and(descriptor);
     daemon.place.inspect().success().stdout(stdout);
 }
 
