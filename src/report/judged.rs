@@ -120,15 +120,14 @@ impl Judged {
             .or_else(no_check_applies)
     }
 
-    /// `42 kept, 1 broken, 3 skipped, 0 not judged in 2.1 s`.
+    /// `42 kept, 1 broken, 3 skipped, 0 not judged`.
     pub(crate) fn summary(&self) -> String {
         format!(
-            "{} kept, {} broken, {} skipped, {} not judged in {:.1} s",
+            "{} kept, {} broken, {} skipped, {} not judged",
             self.count(Outcome::Kept),
             self.count(Outcome::Broken),
             self.count(Outcome::Skipped),
             self.count(Outcome::NotJudged),
-            self.elapsed.as_secs_f64()
         )
     }
 

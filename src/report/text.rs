@@ -144,11 +144,11 @@ fn ending(text: &mut String, judged: &Judged) {
         Verdict::Violated => RED,
         Verdict::Inconclusive => YELLOW.bold(),
     };
+    let (summary, verdict) = (judged.summary(), judged.verdict.name());
+    let elapsed_s = judged.elapsed.as_secs_f64();
     let _ = writeln!(
         text,
-        "{}: {style}{}{style:#}",
-        judged.summary(),
-        judged.verdict.name()
+        "{summary} in {elapsed_s:.1} s: {style}{verdict}{style:#}"
     );
 }
 
