@@ -6,6 +6,7 @@
 //! a panic and an abort all end alike.
 
 use super::exit::Failure;
+use super::output::leave_progress;
 use crate::sys::signal::set_default;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -164,7 +165,10 @@ fn clear(directory: TempDir) -> std::io::Result<()> {
 fn end_as(ended: WaitStatus) -> ExitCode {
     match ended {
         WaitStatus::Exited(_, code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-        WaitStatus::Signaled(_, signal, _) => die_of(signal),
+        WaitStatus::Signaled(_, signal, _) => {
+            leave_progress();
+            die_of(signal)
+        }
         _ => ExitCode::FAILURE,
     }
 }

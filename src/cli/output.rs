@@ -161,6 +161,13 @@ pub(super) fn shows_progress() -> bool {
     io::stderr().is_terminal() && !is_dumb
 }
 
+/// Leaves the line on which progress was shown, after who showed it has died.
+pub(super) fn leave_progress() {
+    if shows_progress() {
+        let _ = writeln!(io::stderr());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
