@@ -6,7 +6,7 @@
 //! a panic and an abort all end alike.
 
 use super::exit::Failure;
-use super::output::leave_progress;
+use super::output::{leave_progress, note};
 use crate::sys::signal::set_default;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -156,8 +156,10 @@ fn clear(directory: TempDir) -> std::io::Result<()> {
     if keep.is_empty() || keep == "0" {
         return directory.close();
     }
-    // Only if it is empty.
-    let _ = std::fs::remove_dir(directory.keep());
+    let path = directory.keep();
+    if std::fs::remove_dir(&path).is_err() {
+        note(&format!("kept the sandboxes in {}", path.display()));
+    }
     Ok(())
 }
 

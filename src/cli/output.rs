@@ -27,6 +27,11 @@ pub(super) fn complain(failure: &Failure) {
     let _ = writeln!(stderr, "{error}error:{error:#} {failure}{hint}");
 }
 
+/// Says on the standard error what is good to know.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// That nobody reads to the end, as in `| head`, is no failure.
 fn written(to: &str, outcome: io::Result<()>) -> Result<(), Failure> {
     match outcome {

@@ -237,3 +237,23 @@ fn a_reader_that_leaves_early_is_no_failure() {
         );
     }
 }
+
+#[test]
+fn sandboxes_are_kept_on_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let left = || fs::read_dir(directory.path()).unwrap().count();
+    let mut command = daemonproof(&QUICK);
+    command
+        .env("TMPDIR", directory.path())
+        .assert()
+        .success()
+        .stderr("");
+    assert_eq!(left(), 0);
+    let kept = format!("kept the sandboxes in {}", directory.path().display());
+    command
+        .env("DAEMONPROOF_KEEP", "1")
+        .assert()
+        .success()
+        .stderr(contains(kept));
+    assert_eq!(left(), 1);
+}
