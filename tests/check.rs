@@ -8,6 +8,9 @@ mod support;
 #[path = "check/defects.rs"]
 mod defects;
 
+#[path = "check/peers.rs"]
+mod peers;
+
 #[path = "check/strangers.rs"]
 mod strangers;
 

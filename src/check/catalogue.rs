@@ -28,7 +28,9 @@ impl Check {
     /// assert_eq!(check.family(), "pidfile");
     /// ```
     pub fn family(&self) -> &'static str {
-        self.id.split_once('.').map_or(self.id, |(family, _)| family)
+        self.id
+            .split_once('.')
+            .map_or(self.id, |(family, _)| family)
     }
 }
 
@@ -61,7 +63,10 @@ mod tests {
         for check in catalogue() {
             assert!(check.id.contains('.'), "{check:?}");
             for text in [check.promise, check.why, check.source, check.judged] {
-                assert!(!text.is_empty() && text.trim() == text, "{check:?}: {text:?}");
+                assert!(
+                    !text.is_empty() && text.trim() == text,
+                    "{check:?}: {text:?}"
+                );
             }
         }
     }

@@ -71,7 +71,10 @@ fn returns(lab: &Lab<'_>) -> Judgement {
 
 fn new_session(lab: &Lab<'_>) -> Judgement {
     let up = up(lab)?;
-    let daemon = up.facts.member(up.facts.daemon).map(|member| member.process.sid);
+    let daemon = up
+        .facts
+        .member(up.facts.daemon)
+        .map(|member| member.process.sid);
     match daemon == Some(up.starters_session) {
         true => broken(format!(
             "{} is still in its starter's session {}",
@@ -85,7 +88,9 @@ fn new_session(lab: &Lab<'_>) -> Judgement {
 fn no_terminal(lab: &Lab<'_>) -> Judgement {
     let mode = lab.driving.detached()?;
     lab.usual()?;
-    let failed = |what: &str, error: nix::Error| No::CannotTell(format!("no pseudo-terminal: {what}: {error}"));
+    let failed = |what: &str, error: nix::Error| {
+        No::CannotTell(format!("no pseudo-terminal: {what}: {error}"))
+    };
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)
         .map_err(|error| failed("posix_openpt", error))?;
     grantpt(&master).map_err(|error| failed("grantpt", error))?;
@@ -103,13 +108,19 @@ fn no_terminal(lab: &Lab<'_>) -> Judgement {
     let broken_by = terminal_of(&facts);
     drop(run);
     match broken_by {
-        Some(pid) => broken(format!("{} still has the starter's terminal {name}", facts.name(pid))),
+        Some(pid) => broken(format!(
+            "{} still has the starter's terminal {name}",
+            facts.name(pid)
+        )),
         None => Ok(()),
     }
 }
 
 fn terminal_of(facts: &super::facts::Facts) -> Option<nix::unistd::Pid> {
-    let with = facts.members.iter().find(|member| member.process.has_controlling_terminal());
+    let with = facts
+        .members
+        .iter()
+        .find(|member| member.process.has_controlling_terminal());
     with.map(|member| member.process.pid)
 }
 
@@ -120,7 +131,10 @@ fn working_directory(lab: &Lab<'_>) -> Judgement {
         return cannot_tell("the daemon's working directory may not be looked at");
     };
     match *cwd == up.directory {
-        true => broken(format!("its working directory is still the one it was started in, {}", cwd.display())),
+        true => broken(format!(
+            "its working directory is still the one it was started in, {}",
+            cwd.display()
+        )),
         false => Ok(()),
     }
 }
@@ -128,7 +142,9 @@ fn working_directory(lab: &Lab<'_>) -> Judgement {
 fn no_chdir(lab: &Lab<'_>) -> Judgement {
     let mode = lab.driving.detached()?;
     let Some(argument) = &lab.driving.no_chdir else {
-        return does_not_apply("no argument is known that keeps the working directory (--no-chdir)");
+        return does_not_apply(
+            "no argument is known that keeps the working directory (--no-chdir)",
+        );
     };
     lab.usual()?;
     let run = lab.start(Start::new(mode).extra(argument))?;
@@ -136,7 +152,9 @@ fn no_chdir(lab: &Lab<'_>) -> Judgement {
     let facts = run.settled_when(|_| true)?;
     // Not a moment later: whatever is wrong is wrong from now on.
     let facts = run.facts()?.unwrap_or(facts);
-    let cwd = facts.member(facts.daemon).and_then(|member| member.process.cwd.known().cloned());
+    let cwd = facts
+        .member(facts.daemon)
+        .and_then(|member| member.process.cwd.known().cloned());
     match cwd {
         Some(cwd) if cwd != run.directory => broken(format!(
             "with {} its working directory is {}, not the one it was started in",

@@ -34,7 +34,10 @@ pub(super) struct Mode {
 }
 
 impl Mode {
-    pub(super) const FOREGROUND: Self = Self { detached: false, monitored: false };
+    pub(super) const FOREGROUND: Self = Self {
+        detached: false,
+        monitored: false,
+    };
 
     pub(super) fn name(self) -> &'static str {
         match (self.detached, self.monitored) {
@@ -73,10 +76,19 @@ impl Driving {
         }
     }
 
-    argument!(detach, "The argument that detaches the daemon; empty if it does so by itself.");
-    argument!(foreground, "The argument that keeps it in the foreground, if it detaches by itself.");
+    argument!(
+        detach,
+        "The argument that detaches the daemon; empty if it does so by itself."
+    );
+    argument!(
+        foreground,
+        "The argument that keeps it in the foreground, if it detaches by itself."
+    );
     argument!(monitor, "The argument that has it monitored.");
-    argument!(overwrite, "The argument that lets it start although it runs already.");
+    argument!(
+        overwrite,
+        "The argument that lets it start although it runs already."
+    );
     argument!(no_chdir, "The argument that keeps the working directory.");
     argument!(fail, "An argument that makes it fail to start.");
 
@@ -100,27 +112,41 @@ impl Driving {
 
     /// The mode in which most checks look at the daemon: detached if it can.
     pub(super) fn usual(&self) -> Mode {
-        Mode { detached: self.detach.is_some(), monitored: false }
+        Mode {
+            detached: self.detach.is_some(),
+            monitored: false,
+        }
     }
 
     /// The usual mode, with a monitor.
     pub(super) fn monitored(&self) -> Result<Mode, No> {
         match self.monitor {
-            Some(_) => Ok(Mode { monitored: true, ..self.usual() }),
-            None => does_not_apply("no argument is known that has the daemon monitored (--monitor)"),
+            Some(_) => Ok(Mode {
+                monitored: true,
+                ..self.usual()
+            }),
+            None => {
+                does_not_apply("no argument is known that has the daemon monitored (--monitor)")
+            }
         }
     }
 
     pub(super) fn detached(&self) -> Result<Mode, No> {
         match self.detach {
-            Some(_) => Ok(Mode { detached: true, monitored: false }),
+            Some(_) => Ok(Mode {
+                detached: true,
+                monitored: false,
+            }),
             None => does_not_apply("no argument is known that detaches the daemon (--detach)"),
         }
     }
 
     /// In the foreground, if the daemon can stay there.
     pub(super) fn in_foreground(&self) -> Result<Mode, No> {
-        let always_detaches = self.detach.as_ref().is_some_and(|argument| argument.is_empty());
+        let always_detaches = self
+            .detach
+            .as_ref()
+            .is_some_and(|argument| argument.is_empty());
         match always_detaches && self.foreground.is_none() {
             true => does_not_apply("the daemon always detaches"),
             false => Ok(Mode::FOREGROUND),
@@ -141,7 +167,12 @@ impl Driving {
             (!mode.detached, &self.foreground),
             (mode.monitored, &self.monitor),
         ];
-        let switches = switches.into_iter().filter(|(on, _)| *on).filter_map(|(_, argument)| argument.as_ref());
-        self.command.clone().args(switches.filter(|argument| !argument.is_empty()))
+        let switches = switches
+            .into_iter()
+            .filter(|(on, _)| *on)
+            .filter_map(|(_, argument)| argument.as_ref());
+        self.command
+            .clone()
+            .args(switches.filter(|argument| !argument.is_empty()))
     }
 }

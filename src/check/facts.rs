@@ -42,19 +42,30 @@ pub(super) struct Facts {
 impl Facts {
     /// Looks at what runs. `None` if nothing does.
     pub(super) fn of(sandbox: &Sandbox, subject: &Subject, mode: Mode) -> Result<Option<Self>, No> {
-        let Observed::Present(tree) = Tree::below(subject.reaper())? else { return Ok(None) };
+        let Observed::Present(tree) = Tree::below(subject.reaper())? else {
+            return Ok(None);
+        };
         let (mut members, mut zombies) = (Vec::new(), Vec::new());
         for pid in tree.pids().filter(|&pid| pid != subject.reaper()) {
-            let Observed::Present(process) = Process::of(pid)? else { continue };
+            let Observed::Present(process) = Process::of(pid)? else {
+                continue;
+            };
+            // A command that should have returned is no part of the daemon.
+            if mode.detached && pid == subject.pid() {
+                continue;
+            }
             match process.is_zombie() {
                 // The reaper is about to wait for its own.
                 true if process.ppid == subject.reaper() => {}
                 true => zombies.push(pid),
-                false => members.push(Member { descriptors: descriptors(pid), process }),
+                false => members.push(Member {
+                    descriptors: descriptors(pid),
+                    process,
+                }),
             }
         }
         let pidfile = Pidfile::at(sandbox.pidfile());
-        let Some(daemon) = find_daemon(&members, &pidfile, subject.reaper(), mode) else {
+        let Some(daemon) = find_daemon(&members, &pidfile, subject, mode) else {
             return Ok(None);
         };
         let mut facts = Self {
@@ -73,7 +84,11 @@ impl Facts {
     fn find_locks(&self, sandbox: &Sandbox) -> Result<Vec<(OsString, HeldLock)>, No> {
         let pids: Vec<Pid> = self.pids().collect();
         let mut held = Vec::new();
-        for entry in fs::read_dir(sandbox.rundir()).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(sandbox.rundir())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 continue;
             }
@@ -101,6 +116,11 @@ impl Facts {
         self.pidfile.pid().is_some_and(|pid| self.is_alive(pid))
     }
 
+    /// The names of all members.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.pids().map(|pid| self.name(pid)).collect()
+    }
+
     /// `pid 812 (mydaemon)`.
     pub(super) fn name(&self, pid: Pid) -> String {
         match self.member(pid) {
@@ -111,7 +131,9 @@ impl Facts {
 }
 
 fn descriptors(pid: Pid) -> Vec<Descriptor> {
-    let Ok(Observed::Present(descriptors)) = Descriptors::of(pid) else { return Vec::new() };
+    let Ok(Observed::Present(descriptors)) = Descriptors::of(pid) else {
+        return Vec::new();
+    };
     let descriptor = |descriptor: &crate::observe::Descriptor| Descriptor {
         fd: descriptor.fd,
         inode: descriptor.inode,
@@ -122,19 +144,31 @@ fn descriptors(pid: Pid) -> Vec<Descriptor> {
 
 /// The process that the pidfile names, if it is one of the tree. Otherwise the topmost one, or below that, if
 /// the topmost one is a monitor, its first child.
-fn find_daemon(members: &[Member], pidfile: &Pidfile, reaper: Pid, mode: Mode) -> Option<Pid> {
+fn find_daemon(
+    members: &[Member],
+    pidfile: &Pidfile,
+    subject: &Subject,
+    mode: Mode,
+) -> Option<Pid> {
     let lives = |pid: &Pid| members.iter().any(|member| member.process.pid == *pid);
     if let Some(named) = pidfile.pid().filter(lives) {
         return Some(named);
     }
     let child_of = |parent: Pid| members.iter().find(|member| member.process.ppid == parent);
-    let top = child_of(reaper)?.process.pid;
+    let top = child_of(subject.reaper())
+        .or_else(|| child_of(subject.pid()))?
+        .process
+        .pid;
     let child = child_of(top).filter(|_| mode.monitored);
     Some(child.map_or(top, |child| child.process.pid))
 }
 
 fn monitor_of(members: &[Member], daemon: Pid, mode: Mode) -> Option<Pid> {
-    let parent = members.iter().find(|member| member.process.pid == daemon)?.process.ppid;
+    let parent = members
+        .iter()
+        .find(|member| member.process.pid == daemon)?
+        .process
+        .ppid;
     let is_member = members.iter().any(|member| member.process.pid == parent);
     (mode.monitored && is_member).then_some(parent)
 }

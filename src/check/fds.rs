@@ -36,11 +36,18 @@ fn inherited_closed_by_monitor(lab: &Lab<'_>) -> Judgement {
 }
 
 fn none_kept(up: &Up) -> Judgement {
-    let pipes = up.starters_descriptors.iter().filter(|(.., shown)| shown.starts_with("pipe"));
-    let kept: Vec<String> =
-        pipes.map(|(pid, fd, _)| format!("descriptor {fd} of {}", up.facts.name(*pid))).collect();
+    let pipes = up
+        .starters_descriptors
+        .iter()
+        .filter(|(.., shown)| shown.starts_with("pipe"));
+    let kept: Vec<String> = pipes
+        .map(|(pid, fd, _)| format!("descriptor {fd} of {}", up.facts.name(*pid)))
+        .collect();
     match &kept[..] {
         [] => Ok(()),
-        kept => broken(format!("a pipe of its starter is still open: {}", kept.join(", "))),
+        kept => broken(format!(
+            "a pipe of its starter is still open: {}",
+            kept.join(", ")
+        )),
     }
 }

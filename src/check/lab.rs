@@ -43,7 +43,11 @@ pub fn judge(
         progress(Progress::Started(check));
         let begin = Instant::now();
         let outcome = (check.judge)(&lab).into();
-        report.findings.push(Finding { check, outcome, elapsed: begin.elapsed() });
+        report.findings.push(Finding {
+            check,
+            outcome,
+            elapsed: begin.elapsed(),
+        });
         if let Some(finding) = report.findings.last() {
             progress(Progress::Finished(finding));
         }
@@ -139,6 +143,8 @@ pub(super) struct Overwritten {
     pub(super) named: bool,
     /// Whether a third start was refused.
     pub(super) third_refused: bool,
+    /// Whether it still does after that.
+    pub(super) intact: bool,
     /// The pidfile after the overwritten daemon has ended; `None` if that does not end.
     pub(super) after_the_first_ended: Option<Pidfile>,
     pub(super) successor: Option<Pid>,
@@ -177,12 +183,15 @@ impl<'a> Lab<'a> {
     pub(super) fn up(&self, run: &Run<'_>) -> Result<Up, No> {
         let starters_session = run.subject.reaper();
         let outcome = run.outcome()?;
-        let pidfile_at_once = Pidfile::at(run.sandbox.pidfile());
         self.must_run(run, outcome)?;
         let facts = run.settled()?;
         Ok(Up {
             returned: outcome != Outcome::NotReturned,
-            pidfile_at_once,
+            pidfile_at_once: run
+                .pidfile_at_once
+                .get()
+                .cloned()
+                .unwrap_or_else(|| facts.pidfile.clone()),
             starters_session,
             starters_descriptors: run.starters_descriptors(&facts),
             directory: run.directory.clone(),
@@ -194,9 +203,11 @@ impl<'a> Lab<'a> {
     pub(super) fn must_run(&self, run: &Run<'_>, outcome: Outcome) -> Result<(), No> {
         let (mode, words) = (run.mode.name(), run.words());
         match outcome {
-            Outcome::Ready if !run.mode.detached && self.detached_itself(run) => cannot_tell(format!(
-                "the command returned and left a process behind: it detaches by itself; say so with --detach={words}"
-            )),
+            Outcome::Ready if !run.mode.detached && self.detached_itself(run) => {
+                cannot_tell(format!(
+                    "the command returned and left a process behind: it detaches by itself; say so with --detach={words}"
+                ))
+            }
             Outcome::Ready | Outcome::NotReturned => Ok(()),
             Outcome::Ended(status) => cannot_tell(format!(
                 "the daemon did not start {mode}: the command ended with {}, and nothing runs{words}",
@@ -215,7 +226,10 @@ impl<'a> Lab<'a> {
 
     /// The usual run. Every other run needs it to have worked.
     pub(super) fn usual(&self) -> Result<&Usual, No> {
-        self.usual.get_or_init(|| self.make_usual()).as_ref().map_err(Clone::clone)
+        self.usual
+            .get_or_init(|| self.make_usual())
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     pub(super) fn usual_down(&self) -> Result<&Down, No> {
@@ -233,6 +247,14 @@ impl<'a> Lab<'a> {
         let run = self.start_in(&sandbox, Start::new(mode))?;
         let up = self.up(&run)?;
         let second = self.driving.pidfile().and_then(|()| self.make_second(&run));
+        let run = match second
+            .as_ref()
+            .is_ok_and(|second| second.runs || second.first.is_none())
+        {
+            // Neither the daemon nor its pidfile is what it was.
+            true => self.restarted(run, &sandbox)?,
+            false => run,
+        };
         let down = match run.facts()? {
             Some(facts) => run.stop(&facts, facts.daemon, Signal::SIGTERM),
             None => cannot_tell("the daemon had ended before it was told to"),
@@ -242,7 +264,20 @@ impl<'a> Lab<'a> {
             let outcome = run.outcome()?;
             self.must_run(&run, outcome)
         });
-        Ok(Usual { up, second, down, again })
+        Ok(Usual {
+            up,
+            second,
+            down,
+            again,
+        })
+    }
+
+    /// Kills it and starts it once more.
+    fn restarted<'r>(&'r self, run: Run<'r>, sandbox: &Sandbox) -> Result<Run<'r>, No> {
+        drop(run);
+        let run = self.start_in(sandbox, Start::new(self.driving.usual()))?;
+        self.up(&run)?;
+        Ok(run)
     }
 
     fn make_second(&self, first: &Run<'_>) -> Result<Second, No> {
@@ -274,7 +309,9 @@ impl<'a> Lab<'a> {
         match run.mode.detached {
             true => run.end_of_command(),
             false => {
-                let _ = run.subject.wait_until("the second start", self.patience.deadline(), took_over);
+                let _ =
+                    run.subject
+                        .wait_until("the second start", self.patience.deadline(), took_over);
                 Ok(run.subject.exit_of(run.subject.pid()))
             }
         }
@@ -293,7 +330,11 @@ impl<'a> Lab<'a> {
         })
     }
 
-    fn up_and_down(&self, mode: Mode, whom: impl FnOnce(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
+    fn up_and_down(
+        &self,
+        mode: Mode,
+        whom: impl FnOnce(&Facts) -> Option<Pid>,
+    ) -> Result<UpAndDown, No> {
         self.usual()?;
         let run = self.start(Start::new(mode))?;
         let up = self.up(&run)?;
@@ -308,33 +349,48 @@ impl<'a> Lab<'a> {
     pub(super) fn foreground(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.in_foreground()?;
         let make = || self.up_and_down(mode, |facts| Some(facts.daemon));
-        self.foreground.get_or_init(make).as_ref().map_err(Clone::clone)
+        self.foreground
+            .get_or_init(make)
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// With a monitor, the daemon told to stop.
     pub(super) fn supervised(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.monitored()?;
         let make = || self.up_and_down(mode, |facts| Some(facts.daemon));
-        self.supervised.get_or_init(make).as_ref().map_err(Clone::clone)
+        self.supervised
+            .get_or_init(make)
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// With a monitor, and that told to stop.
     pub(super) fn monitor_stopped(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.monitored()?;
         let make = || self.up_and_down(mode, |facts| facts.monitor);
-        self.monitor_stopped.get_or_init(make).as_ref().map_err(Clone::clone)
+        self.monitor_stopped
+            .get_or_init(make)
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// A start that fails, in the usual mode.
     pub(super) fn failing(&self) -> Result<&Failing, No> {
         let make = || self.make_failing(self.driving.usual());
-        self.failing.get_or_init(make).as_ref().map_err(Clone::clone)
+        self.failing
+            .get_or_init(make)
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// A start that fails, with a monitor.
     pub(super) fn failing_monitored(&self) -> Result<&Failing, No> {
         let mode = self.driving.monitored()?;
-        self.failing_monitored.get_or_init(|| self.make_failing(mode)).as_ref().map_err(Clone::clone)
+        self.failing_monitored
+            .get_or_init(|| self.make_failing(mode))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// Made to fail by the argument that does so, or by a directory where the pidfile should be.
@@ -350,7 +406,9 @@ impl<'a> Lab<'a> {
             None => {
                 self.driving.pidfile()?;
                 let directory = fs::create_dir(sandbox.pidfile());
-                directory.map_err(|error| No::CannotTell(format!("failed to create a directory: {error}")))?;
+                directory.map_err(|error| {
+                    No::CannotTell(format!("failed to create a directory: {error}"))
+                })?;
                 "with a directory where its pidfile should be".to_owned()
             }
         };
@@ -365,7 +423,7 @@ impl<'a> Lab<'a> {
             status,
             said: !run.output().trim().is_empty(),
             words: run.words(),
-            left: left.map_or_else(Vec::new, |facts| facts.pids().map(|pid| facts.name(pid)).collect()),
+            left: left.map_or_else(Vec::new, |facts| facts.names()),
             pidfile: Pidfile::at(sandbox.pidfile()).pid(),
         })
     }
@@ -374,12 +432,18 @@ impl<'a> Lab<'a> {
     pub(super) fn series(&self) -> Result<&Series, No> {
         self.driving.monitored()?;
         self.usual()?;
-        self.series.get_or_init(|| series(self)).as_ref().map_err(Clone::clone)
+        self.series
+            .get_or_init(|| series(self))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// A daemon, overwritten by another.
     pub(super) fn overwritten(&self) -> Result<&Overwritten, No> {
-        self.overwritten.get_or_init(|| self.make_overwritten()).as_ref().map_err(Clone::clone)
+        self.overwritten
+            .get_or_init(|| self.make_overwritten())
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     fn make_overwritten(&self) -> Result<Overwritten, No> {
@@ -398,7 +462,9 @@ impl<'a> Lab<'a> {
         let outcome = match mode.detached {
             true => second.outcome()?,
             // The first one's pidfile is there all the time.
-            false => self.second_status(&second)?.map_or(Outcome::Ready, Outcome::Ended),
+            false => self
+                .second_status(&second)?
+                .map_or(Outcome::Ready, Outcome::Ended),
         };
         let runs = matches!(outcome, Outcome::Ready | Outcome::NotReturned);
         let successor = match runs {
@@ -407,12 +473,14 @@ impl<'a> Lab<'a> {
         };
         let named = successor.is_some() && Pidfile::at(sandbox.pidfile()).pid() == successor;
         let third_refused = self.second_runs(&sandbox, 3)? == Some(false);
+        let intact = named && Pidfile::at(sandbox.pidfile()).pid() == successor;
         let down = first.stop(&first_facts, first_facts.daemon, Signal::SIGTERM)?;
         Ok(Overwritten {
             outcome,
             words: second.words(),
             named,
             third_refused,
+            intact,
             after_the_first_ended: down.ended.then_some(down.pidfile),
             successor,
         })

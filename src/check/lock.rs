@@ -83,7 +83,9 @@ fn second_start_refused(lab: &Lab<'_>) -> Judgement {
         (false, true) => Ok(()),
         (true, true) => broken("the second start runs beside the first one"),
         (true, false) => broken("the first daemon has ended, and the second start runs"),
-        (false, false) => broken("the first daemon has ended, and the second start does not run either"),
+        (false, false) => {
+            broken("the first daemon has ended, and the second start does not run either")
+        }
     }
 }
 
@@ -97,8 +99,12 @@ fn refusal_status(lab: &Lab<'_>) -> Judgement {
             "the second start has neither been refused nor returned within {:?}",
             lab.driving.timeout
         )),
-        Some(_) if second.runs || second.first.is_none() => cannot_tell("the second start was not refused"),
-        Some(status) if status.success() => broken("the second start does not run, and its command exited 0"),
+        Some(_) if second.runs || second.first.is_none() => {
+            cannot_tell("the second start was not refused")
+        }
+        Some(status) if status.success() => {
+            broken("the second start does not run, and its command exited 0")
+        }
         Some(_) => Ok(()),
     }
 }
@@ -108,7 +114,9 @@ fn refusal_message(lab: &Lab<'_>) -> Judgement {
     match second.said.trim().is_empty() && !second.wrote {
         true => broken(format!(
             "the second start ended with {} and said nothing",
-            second.status.map_or_else(|| "no status".to_owned(), describe)
+            second
+                .status
+                .map_or_else(|| "no status".to_owned(), describe)
         )),
         false => Ok(()),
     }
@@ -128,8 +136,14 @@ fn refusal_harmless(lab: &Lab<'_>) -> Judgement {
         return broken("after the refused start the pidfile is another file");
     }
     let locked_before = !lab.usual()?.up.facts.locks.is_empty();
-    match second.first.as_ref().is_some_and(|facts| facts.locks.is_empty()) {
-        true if locked_before => broken("after the refused start the first daemon holds no lock any more"),
+    match second
+        .first
+        .as_ref()
+        .is_some_and(|facts| facts.locks.is_empty())
+    {
+        true if locked_before => {
+            broken("after the refused start the first daemon holds no lock any more")
+        }
         _ => Ok(()),
     }
 }
@@ -147,25 +161,49 @@ fn refusal_names_owner(lab: &Lab<'_>) -> Judgement {
         .replace("{pid}", &owner.to_string());
     match second.said.contains(&expected) {
         true => Ok(()),
-        false => broken(format!("it said {:?}, not {expected:?}", second.said.trim())),
+        false => broken(format!(
+            "it said {:?}, not {expected:?}",
+            second.said.trim()
+        )),
     }
 }
 
 fn overwrite_takes_over(lab: &Lab<'_>) -> Judgement {
-    let Overwritten { outcome, words, named, third_refused, .. } = lab.overwritten()?;
+    let Overwritten {
+        outcome,
+        words,
+        named,
+        third_refused,
+        ..
+    } = lab.overwritten()?;
+    if !lab.usual()?.up.facts.pidfile_names_member() {
+        return cannot_tell("the pidfile never names the daemon");
+    }
     match (outcome, named, third_refused) {
-        (Outcome::Ended(status), ..) => broken(format!("the second start ended with {}{words}", describe(*status))),
+        (Outcome::Ended(status), ..) => broken(format!(
+            "the second start ended with {}{words}",
+            describe(*status)
+        )),
         (Outcome::Unclear, ..) => broken(format!("the second start did not become ready{words}")),
         (_, false, _) => broken("the second start runs, and the pidfile does not name it"),
-        (_, true, false) => broken("a third start, which was not told to overwrite, runs beside the second"),
+        (_, true, false) => {
+            broken("a third start, which was not told to overwrite, runs beside the second")
+        }
         (_, true, true) => Ok(()),
     }
 }
 
 fn overwritten_is_harmless(lab: &Lab<'_>) -> Judgement {
-    let Overwritten { after_the_first_ended, successor, named, .. } = lab.overwritten()?;
-    let (Some(after), Some(successor), true) = (after_the_first_ended, successor, named) else {
-        return cannot_tell("the pidfile was not taken over, or the first daemon does not end");
+    let Overwritten {
+        after_the_first_ended,
+        successor,
+        intact,
+        ..
+    } = lab.overwritten()?;
+    let (Some(after), Some(successor), true) = (after_the_first_ended, successor, intact) else {
+        return cannot_tell(
+            "the pidfile does not name the second daemon, or the first one does not end",
+        );
     };
     match after.pid() == Some(*successor) {
         true => Ok(()),

@@ -111,7 +111,10 @@ fn down<'a>(run: Result<&'a super::lab::UpAndDown, No>) -> Result<&'a Down, No> 
 fn supervises(lab: &Lab<'_>) -> Judgement {
     let facts = &lab.supervised()?.up.facts;
     if facts.monitor.is_none() {
-        return broken(format!("there is no process above the daemon:\n{}", facts.tree));
+        return broken(format!(
+            "there is no process above the daemon:\n{}",
+            facts.tree
+        ));
     }
     match lab.driving.has_pidfile() {
         true => judge_name(facts),
@@ -166,7 +169,9 @@ fn locked_between(lab: &Lab<'_>) -> Judgement {
     lab.driving.pidfile()?;
     match lab.series()?.intruder.as_ref().map_err(Clone::clone)? {
         Intruder::Refused => Ok(()),
-        Intruder::Ran => broken("an instance that was started while the monitor waited runs beside it"),
+        Intruder::Ran => {
+            broken("an instance that was started while the monitor waited runs beside it")
+        }
     }
 }
 
@@ -182,9 +187,11 @@ fn stop(lab: &Lab<'_>) -> Judgement {
 fn all_ended(lab: &Lab<'_>, down: &Down, after: &str) -> Judgement {
     match (down.ended, down.empty || down.left.is_empty()) {
         (true, true) => Ok(()),
-        (false, _) => {
-            broken(format!("{:?} after {after}, {} still runs", lab.driving.timeout, down.left.join(" and ")))
-        }
+        (false, _) => broken(format!(
+            "{:?} after {after}, {} still runs",
+            lab.driving.timeout,
+            down.left.join(" and ")
+        )),
         (true, false) => broken(format!("after {after}, {} runs", down.left.join(" and "))),
     }
 }
@@ -214,7 +221,10 @@ fn comm(lab: &Lab<'_>) -> Judgement {
             return cannot_tell("no monitor was found");
         };
         if monitor.comm != declared.as_str() {
-            return broken(format!("the monitor's is {:?}, not {declared:?}", monitor.comm));
+            return broken(format!(
+                "the monitor's is {:?}, not {declared:?}",
+                monitor.comm
+            ));
         }
         if daemon.comm == declared.as_str() {
             return broken(format!("the daemon's is {declared:?} as well"));
@@ -233,7 +243,9 @@ fn title(lab: &Lab<'_>) -> Judgement {
     expect_title(&series.before, &healthy.replace("{pid}", &pid))?;
     match (&declared.monitor_title_after_crash, series.restarts.first()) {
         (Some(crashed), Some(facts)) => {
-            let expected = crashed.replace("{crashed}", &pid).replace("{pid}", &facts.daemon.to_string());
+            let expected = crashed
+                .replace("{crashed}", &pid)
+                .replace("{pid}", &facts.daemon.to_string());
             expect_title(facts, &expected)
         }
         _ => Ok(()),
@@ -245,7 +257,9 @@ fn expect_title(facts: &super::facts::Facts, expected: &str) -> Judgement {
     let title = monitor.map(|monitor| Process::title(&monitor.process));
     match title {
         Some(title) if title.to_string_lossy().contains(expected) => Ok(()),
-        Some(title) => broken(format!("the monitor's title is {title:?}, without {expected:?}")),
+        Some(title) => broken(format!(
+            "the monitor's title is {title:?}, without {expected:?}"
+        )),
         None => cannot_tell("no monitor was found"),
     }
 }

@@ -60,7 +60,8 @@ pub enum Verdict {
 impl Report {
     /// What the findings amount to.
     pub fn verdict(&self) -> Verdict {
-        let any = |is: fn(&Outcome) -> bool| self.findings.iter().any(|finding| is(&finding.outcome));
+        let any =
+            |is: fn(&Outcome) -> bool| self.findings.iter().any(|finding| is(&finding.outcome));
         if any(|outcome| matches!(outcome, Outcome::Fail(_))) {
             Verdict::Violated
         } else if any(|outcome| matches!(outcome, Outcome::Unknown(_)))

@@ -73,7 +73,11 @@ pub(super) fn judge_name(facts: &Facts) -> Judgement {
             "the pidfile names pid {pid}, which is none of the daemon's processes:\n{}",
             facts.tree
         )),
-        PidfileContent::Malformed(content) if padded_pid(content).is_some_and(|pid| names(facts, pid)) => Ok(()),
+        PidfileContent::Malformed(content)
+            if padded_pid(content).is_some_and(|pid| names(facts, pid)) =>
+        {
+            Ok(())
+        }
         PidfileContent::Malformed(_) => cannot_tell("the pidfile is malformed"),
         other => broken(format!("the daemon runs, and the pidfile is: {other}")),
     }
@@ -88,7 +92,11 @@ fn padded_pid(content: &[u8]) -> Option<i32> {
     let line = content.split(|&byte| byte == b'\n').next()?;
     let line = line.trim_ascii();
     let digits = !line.is_empty() && line.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(line).ok().filter(|_| digits)?.parse().ok()
+    std::str::from_utf8(line)
+        .ok()
+        .filter(|_| digits)?
+        .parse()
+        .ok()
 }
 
 fn well_formed(lab: &Lab<'_>) -> Judgement {
@@ -108,7 +116,10 @@ fn mode(lab: &Lab<'_>) -> Judgement {
     };
     match file.mode & 0o022 {
         0 => Ok(()),
-        _ => broken(format!("the mode of the pidfile is {:04o}", file.mode & 0o7777)),
+        _ => broken(format!(
+            "the mode of the pidfile is {:04o}",
+            file.mode & 0o7777
+        )),
     }
 }
 
@@ -120,7 +131,9 @@ fn locked_by_daemon(lab: &Lab<'_>) -> Judgement {
 pub(super) fn judge_lock(facts: &Facts) -> Judgement {
     match facts.locks.is_empty() {
         false => Ok(()),
-        true => broken("none of the daemon's processes holds a lock on the pidfile or on a file beside it"),
+        true => broken(
+            "none of the daemon's processes holds a lock on the pidfile or on a file beside it",
+        ),
     }
 }
 

@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const BUILT_IN: [(&str, &str); 2] = [
-    ("ovsdb-server", include_str!("../../profiles/ovsdb-server.toml")),
+    (
+        "ovsdb-server",
+        include_str!("../../profiles/ovsdb-server.toml"),
+    ),
     ("reference", include_str!("../../profiles/reference.toml")),
 ];
 
@@ -118,15 +121,23 @@ impl Profile {
 
     /// The built-in profile of this name.
     pub fn named(name: &str) -> Result<Self, ProfileError> {
-        let unknown = || ProfileError::Unknown { name: name.to_owned() };
-        let text = BUILT_IN.iter().find(|profile| profile.0 == name).ok_or_else(unknown)?.1;
+        let unknown = || ProfileError::Unknown {
+            name: name.to_owned(),
+        };
+        let text = BUILT_IN
+            .iter()
+            .find(|profile| profile.0 == name)
+            .ok_or_else(unknown)?
+            .1;
         Self::parse(text, Path::new(name))
     }
 
     /// The profile in a file.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| ProfileError::Unreadable { path: path.to_owned(), error })?;
+        let text = fs::read_to_string(path).map_err(|error| ProfileError::Unreadable {
+            path: path.to_owned(),
+            error,
+        })?;
         Self::parse(&text, path)
     }
 
@@ -139,7 +150,10 @@ impl Profile {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
-        let malformed = |error| ProfileError::Malformed { path: path.to_owned(), error: Box::new(error) };
+        let malformed = |error| ProfileError::Malformed {
+            path: path.to_owned(),
+            error: Box::new(error),
+        };
         toml::from_str(text).map_err(malformed)
     }
 
@@ -147,7 +161,12 @@ impl Profile {
     /// environment in either case. `None` without any command.
     pub fn driving(&self, command: Option<CommandLine>) -> Option<Driving> {
         let mut command = command.or_else(|| self.own_command())?;
-        command.env.splice(..0, self.env.iter().map(|(name, value)| (name.into(), value.into())));
+        command.env.splice(
+            ..0,
+            self.env
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         let mut driving = Driving::new(command).declares(self.declares.clone());
         driving.detach = self.detach.as_ref().map(Into::into);
         driving.foreground = self.foreground.as_ref().map(Into::into);
@@ -160,7 +179,11 @@ impl Profile {
 
     fn own_command(&self) -> Option<CommandLine> {
         let (program, args) = self.command.split_first()?;
-        let this = || std::env::current_exe().ok().filter(|_| program == "daemonproof");
+        let this = || {
+            std::env::current_exe()
+                .ok()
+                .filter(|_| program == "daemonproof")
+        };
         let program = this().map_or_else(|| program.into(), PathBuf::into_os_string);
         Some(CommandLine::new(program).args(args))
     }
@@ -168,7 +191,9 @@ impl Profile {
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
+    humantime::parse_duration(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 fn signals<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Signal>>, D::Error> {
@@ -180,7 +205,9 @@ fn signals<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Sign
 
 fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    u32::from_str_radix(&text, 8).map(Some).map_err(serde::de::Error::custom)
+    u32::from_str_radix(&text, 8)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -198,15 +225,34 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let error = |text: &str| Profile::parse(text, Path::new("x.toml")).unwrap_err().to_string();
+        let error = |text: &str| {
+            Profile::parse(text, Path::new("x.toml"))
+                .unwrap_err()
+                .to_string()
+        };
         let start = "name = \"x\"\nsummary = \"y\"\n";
         assert!(error("").contains("missing field `name`"), "{}", error(""));
         assert!(error(&format!("{start}detatch = \"-d\"")).contains("unknown field `detatch`"));
         let bad = error(&format!("{start}[declares]\nrestart-interval = \"soon\""));
-        assert!(bad.contains("x.toml: not a profile") && bad.contains("restart-interval"), "{bad}");
-        let bad = error(&format!("{start}[declares]\nrestart-signals = [\"SIGFOO\"]"));
+        assert!(
+            bad.contains("x.toml: not a profile") && bad.contains("restart-interval"),
+            "{bad}"
+        );
+        let bad = error(&format!(
+            "{start}[declares]\nrestart-signals = [\"SIGFOO\"]"
+        ));
         assert!(bad.contains("no signal \"SIGFOO\""), "{bad}");
-        assert!(Profile::find("nginx").unwrap_err().to_string().contains("ovsdb-server, reference"));
-        assert!(Profile::find("./none.toml").unwrap_err().to_string().starts_with("failed to read"));
+        assert!(
+            Profile::find("nginx")
+                .unwrap_err()
+                .to_string()
+                .contains("ovsdb-server, reference")
+        );
+        assert!(
+            Profile::find("./none.toml")
+                .unwrap_err()
+                .to_string()
+                .starts_with("failed to read")
+        );
     }
 }

@@ -89,7 +89,11 @@ fn throttled(lab: &Lab<'_>) -> Judgement {
     let Some(median) = median(last) else {
         return cannot_tell("too few restarts were seen");
     };
-    let limit = lab.driving.declared.restart_interval.map_or(TIGHT, |interval| interval.mul_f64(0.5).min(TIGHT));
+    let limit = lab
+        .driving
+        .declared
+        .restart_interval
+        .map_or(TIGHT, |interval| interval.mul_f64(0.5).min(TIGHT));
     match median < limit {
         true => broken(format!(
             "{} restarts, the last of them {median:?} apart (median of {})",
@@ -115,7 +119,9 @@ fn interval(lab: &Lab<'_>) -> Judgement {
         return cannot_tell("too few restarts were seen");
     };
     match *shortest < declared.mul_f64(TOLERANCE) {
-        true => broken(format!("two restarts were {shortest:?} apart, not {declared:?}")),
+        true => broken(format!(
+            "two restarts were {shortest:?} apart, not {declared:?}"
+        )),
         false => Ok(()),
     }
 }
@@ -123,22 +129,40 @@ fn interval(lab: &Lab<'_>) -> Judgement {
 fn as_before(lab: &Lab<'_>) -> Judgement {
     let series = restarted(lab)?;
     let (before, after) = (&series.before, &series.restarts[0]);
-    let of = |facts: &Facts| facts.member(facts.daemon).map(|member| member.process.clone());
+    let of = |facts: &Facts| {
+        facts
+            .member(facts.daemon)
+            .map(|member| member.process.clone())
+    };
     let (Some(first), Some(second)) = (of(before), of(after)) else {
         return cannot_tell("the daemon has ended");
     };
     if first.sid != second.sid {
-        return broken(format!("the session was {}, and is {}", first.sid, second.sid));
+        return broken(format!(
+            "the session was {}, and is {}",
+            first.sid, second.sid
+        ));
     }
     if let (Some(first), Some(second)) = (first.cwd.known(), second.cwd.known())
         && first != second
     {
-        return broken(format!("the working directory was {}, and is {}", first.display(), second.display()));
+        return broken(format!(
+            "the working directory was {}, and is {}",
+            first.display(),
+            second.display()
+        ));
     }
     let standard = |facts: &Facts| {
-        let descriptors = facts.member(facts.daemon).map(|member| &member.descriptors[..]);
-        let standard = descriptors.unwrap_or_default().iter().filter(|descriptor| descriptor.fd < 3);
-        standard.map(|descriptor| format!("{} {}", descriptor.fd, descriptor.shown)).collect::<Vec<_>>()
+        let descriptors = facts
+            .member(facts.daemon)
+            .map(|member| &member.descriptors[..]);
+        let standard = descriptors
+            .unwrap_or_default()
+            .iter()
+            .filter(|descriptor| descriptor.fd < 3);
+        standard
+            .map(|descriptor| format!("{} {}", descriptor.fd, descriptor.shown))
+            .collect::<Vec<_>>()
     };
     match (standard(before), standard(after)) {
         (before, after) if before == after => Ok(()),
@@ -153,20 +177,28 @@ fn as_before(lab: &Lab<'_>) -> Judgement {
 fn no_descriptor_leak(lab: &Lab<'_>) -> Judgement {
     let series = restarted(lab)?;
     let count = |facts: &Facts| {
-        facts.monitor.and_then(|monitor| facts.member(monitor)).map(|member| member.descriptors.len())
+        facts
+            .monitor
+            .and_then(|monitor| facts.member(monitor))
+            .map(|member| member.descriptors.len())
     };
     let counts: Vec<usize> = series.restarts.iter().filter_map(count).collect();
     if counts.len() < 3 {
         return does_not_apply(format!("only {} restarts were seen", counts.len()));
     }
     match counts.windows(2).all(|pair| pair[0] < pair[1]) {
-        true => broken(format!("the monitor's descriptors after each restart: {counts:?}")),
+        true => broken(format!(
+            "the monitor's descriptors after each restart: {counts:?}"
+        )),
         false => Ok(()),
     }
 }
 
 fn no_zombies(lab: &Lab<'_>) -> Judgement {
-    let zombies = restarted(lab)?.restarts.last().map_or(&[][..], |facts| &facts.zombies[..]);
+    let zombies = restarted(lab)?
+        .restarts
+        .last()
+        .map_or(&[][..], |facts| &facts.zombies[..]);
     match zombies {
         [] => Ok(()),
         zombies => broken(format!("dead processes that nobody waits for: {zombies:?}")),
@@ -180,12 +212,17 @@ fn signals(lab: &Lab<'_>) -> Judgement {
     };
     restarted(lab)?;
     let others = [Signal::SIGKILL, Signal::SIGUSR2];
-    let others = others.into_iter().filter(|signal| !declared.contains(signal)).map(|signal| (signal, false));
+    let others = others
+        .into_iter()
+        .filter(|signal| !declared.contains(signal))
+        .map(|signal| (signal, false));
     for (signal, restarts) in declared.iter().map(|&signal| (signal, true)).chain(others) {
         let run = lab.start(Start::new(mode))?;
         let facts = lab.up(&run)?.facts;
         match is_restarted_after(lab, &run, &facts, signal)? {
-            Some(false) if restarts => return broken(format!("it is not restarted after {signal}")),
+            Some(false) if restarts => {
+                return broken(format!("it is not restarted after {signal}"));
+            }
             Some(true) if !restarts => return broken(format!("it is restarted after {signal}")),
             _ => {}
         }
@@ -194,14 +231,25 @@ fn signals(lab: &Lab<'_>) -> Judgement {
 }
 
 /// `None` if it does not die of the signal.
-fn is_restarted_after(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, signal: Signal) -> Result<Option<bool>, No> {
-    let Some(monitor) = facts.monitor else { return cannot_tell("no monitor was found") };
-    let daemon = facts.member(facts.daemon).map(|member| &member.process.signals);
+fn is_restarted_after(
+    lab: &Lab<'_>,
+    run: &Run<'_>,
+    facts: &Facts,
+    signal: Signal,
+) -> Result<Option<bool>, No> {
+    let Some(monitor) = facts.monitor else {
+        return cannot_tell("no monitor was found");
+    };
+    let daemon = facts
+        .member(facts.daemon)
+        .map(|member| &member.process.signals);
     if daemon.is_some_and(|signals| signals.ignored.contains(signal)) {
         return Ok(None);
     }
     if !run.dies_of(facts.daemon, signal)? {
         return Ok(None);
     }
-    Ok(Some(wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.is_ok()))
+    Ok(Some(
+        wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.is_ok(),
+    ))
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, pipe2};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
@@ -35,11 +35,54 @@ pub(super) struct Patience {
     never_returns: Cell<bool>,
     /// It was seen not to end when told to.
     never_ends: Cell<bool>,
+    /// What it was seen not to do, after all the time it may take to settle.
+    unsettled: Cell<Unsettled>,
+}
+
+/// What a daemon has not done, although it is ready.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unsettled {
+    /// Named itself in its pidfile.
+    pidfile: bool,
+    /// Locked a file.
+    lock: bool,
+    /// Let go of what its starter gave it.
+    descriptors: bool,
+    /// Left the directory in which it was started.
+    directory: bool,
+    /// Shown its monitor.
+    monitor: bool,
+}
+
+impl Unsettled {
+    /// Whether nothing is left but what `known` tells.
+    fn is_known(self, known: Self) -> bool {
+        (known.pidfile || !self.pidfile)
+            && (known.lock || !self.lock)
+            && (known.descriptors || !self.descriptors)
+            && (known.directory || !self.directory)
+            && (known.monitor || !self.monitor)
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            pidfile: self.pidfile || other.pidfile,
+            lock: self.lock || other.lock,
+            descriptors: self.descriptors || other.descriptors,
+            directory: self.directory || other.directory,
+            monitor: self.monitor || other.monitor,
+        }
+    }
 }
 
 impl Patience {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, never_returns: Cell::new(false), never_ends: Cell::new(false) }
+        Self {
+            timeout,
+            never_returns: Cell::new(false),
+            never_ends: Cell::new(false),
+            unsettled: Cell::new(Unsettled::default()),
+        }
     }
 
     pub(super) fn deadline(&self) -> Deadline {
@@ -47,7 +90,11 @@ impl Patience {
     }
 
     fn short_if(&self, bitten: bool) -> Deadline {
-        Deadline::after(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
+        Deadline::after(if bitten {
+            self.timeout.min(ONCE_BITTEN)
+        } else {
+            self.timeout
+        })
     }
 
     fn settle(&self) -> Deadline {
@@ -66,7 +113,12 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, instance: 1, extra: Vec::new(), options: StartOptions::new() }
+        Self {
+            mode,
+            instance: 1,
+            extra: Vec::new(),
+            options: StartOptions::new(),
+        }
     }
 
     pub(super) fn instance(mut self, n: u32) -> Self {
@@ -99,6 +151,8 @@ pub(super) struct Run<'a> {
     pub(super) marker: Inode,
     /// The files that its stdout and stderr were.
     pub(super) output: Vec<Inode>,
+    /// The pidfile when the command had returned, or the daemon was ready.
+    pub(super) pidfile_at_once: OnceCell<Pidfile>,
 }
 
 /// How a start came out.
@@ -130,7 +184,9 @@ impl<'a> Run<'a> {
             options = options.inherit(passed);
         }
         let subject = sandbox.start(&command, options)?;
-        let output = subject.stdio_paths().map(|path| fs::metadata(path).map(|data| Inode::of(&data)));
+        let output = subject
+            .stdio_paths()
+            .map(|path| fs::metadata(path).map(|data| Inode::of(&data)));
         Ok(Self {
             driving,
             patience,
@@ -140,6 +196,7 @@ impl<'a> Run<'a> {
             marker,
             output: output.into_iter().flatten().collect(),
             subject,
+            pidfile_at_once: OnceCell::new(),
         })
     }
 
@@ -154,6 +211,8 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(error.into()),
             },
         };
+        self.pidfile_at_once
+            .get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
         // A command that has ended may have left something that runs.
         match outcome {
             Outcome::Ended(status) if status.success() && !self.subject.live_pids()?.is_empty() => {
@@ -166,12 +225,20 @@ impl<'a> Run<'a> {
     fn outcome_detached(&self) -> Result<Outcome, No> {
         let bitten = self.patience.never_returns.get();
         match self.subject.wait_exit(self.patience.short_if(bitten)) {
-            Ok(status) => Ok(Outcome::Ended(status)),
+            Ok(status) => {
+                self.pidfile_at_once
+                    .get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
+                Ok(Outcome::Ended(status))
+            }
             Err(error) if error.is_timeout() => {
                 self.patience.never_returns.set(true);
                 let facts = self.facts()?;
                 let runs = facts.is_some_and(|facts| facts.daemon != self.subject.pid());
-                Ok(if runs { Outcome::NotReturned } else { Outcome::Unclear })
+                Ok(if runs {
+                    Outcome::NotReturned
+                } else {
+                    Outcome::Unclear
+                })
             }
             Err(error) => Err(error.into()),
         }
@@ -184,9 +251,20 @@ impl<'a> Run<'a> {
             }
             let named = Pidfile::at(self.sandbox.pidfile()).pid();
             let Some(named) = named else { return Ok(None) };
-            Ok(self.subject.live_pids()?.contains(&named).then_some(Outcome::Ready))
+            Ok(self
+                .subject
+                .live_pids()?
+                .contains(&named)
+                .then_some(Outcome::Ready))
         };
-        match self.subject.wait_until("the pidfile to name the daemon", self.patience.deadline(), look) {
+        let deadline = match self.patience.unsettled.get().pidfile {
+            true => Deadline::after(GRACE),
+            false => self.patience.deadline(),
+        };
+        match self
+            .subject
+            .wait_until("the pidfile to name the daemon", deadline, look)
+        {
             Err(error) if error.is_timeout() => match self.subject.live_pids()?.is_empty() {
                 true => Ok(Outcome::Unclear),
                 // It runs, without what it should have: that is for the checks to say.
@@ -202,11 +280,18 @@ impl<'a> Run<'a> {
 
     /// Looks until everything is as it should be after a start, or for as long as that may take at most.
     pub(super) fn settled(&self) -> Result<Facts, No> {
-        self.settled_when(|facts| self.is_settled(facts))
+        let facts = self.settled_when(|facts| self.is_settled(facts))?;
+        self.patience
+            .unsettled
+            .set(self.patience.unsettled.get().or(self.unsettled(&facts)));
+        Ok(facts)
     }
 
     /// Looks until `settled` is content, or for as long as a daemon may take to settle.
-    pub(super) fn settled_when(&self, mut settled: impl FnMut(&Facts) -> bool) -> Result<Facts, No> {
+    pub(super) fn settled_when(
+        &self,
+        mut settled: impl FnMut(&Facts) -> bool,
+    ) -> Result<Facts, No> {
         let mut last = None;
         let look = || -> Result<Option<()>, No> {
             let now = self.facts()?;
@@ -215,19 +300,34 @@ impl<'a> Run<'a> {
             last = now;
             Ok(content.then_some(()))
         };
-        let _ = self.subject.wait_until("the daemon to settle", self.patience.settle(), look);
+        let _ = self
+            .subject
+            .wait_until("the daemon to settle", self.patience.settle(), look);
         match last {
             Some(facts) => Ok(facts),
-            None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
+            None => cannot_tell(format!(
+                "the daemon ended right after it was ready{}",
+                self.words()
+            )),
         }
     }
 
-    fn is_settled(&self, facts: &Facts) -> bool {
-        let pidfile = !self.driving.has_pidfile() || facts.pidfile_names_member() && !facts.locks.is_empty();
-        let moved = |member: &super::facts::Member| member.process.cwd.known() != Some(&self.directory);
-        let detached = !self.mode.detached
-            || self.starters_descriptors(facts).is_empty() && facts.member(facts.daemon).is_some_and(moved);
-        pidfile && detached && (!self.mode.monitored || facts.monitor.is_some())
+    /// Whether nothing is missing but what this daemon never does.
+    pub(super) fn is_settled(&self, facts: &Facts) -> bool {
+        self.unsettled(facts)
+            .is_known(self.patience.unsettled.get())
+    }
+
+    fn unsettled(&self, facts: &Facts) -> Unsettled {
+        let daemon = facts.member(facts.daemon);
+        let cwd = daemon.and_then(|member| member.process.cwd.known());
+        Unsettled {
+            pidfile: self.driving.has_pidfile() && !facts.pidfile_names_member(),
+            lock: self.driving.has_pidfile() && facts.locks.is_empty(),
+            descriptors: self.mode.detached && !self.starters_descriptors(facts).is_empty(),
+            directory: self.mode.detached && cwd == Some(&self.directory),
+            monitor: self.mode.monitored && facts.monitor.is_none(),
+        }
     }
 
     /// The descriptors that lead to what the starter gave: process, number, and to what.
@@ -237,8 +337,12 @@ impl<'a> Run<'a> {
         };
         let of_member = |member: &super::facts::Member| {
             let pid = member.process.pid;
-            let held = member.descriptors.iter().filter(|descriptor| starters(descriptor.inode));
-            held.map(|descriptor| (pid, descriptor.fd, descriptor.shown.clone())).collect::<Vec<_>>()
+            let held = member
+                .descriptors
+                .iter()
+                .filter(|descriptor| starters(descriptor.inode));
+            held.map(|descriptor| (pid, descriptor.fd, descriptor.shown.clone()))
+                .collect::<Vec<_>>()
         };
         facts.members.iter().flat_map(of_member).collect()
     }
@@ -247,7 +351,10 @@ impl<'a> Run<'a> {
     pub(super) fn stop(&self, facts: &Facts, whom: Pid, signal: Signal) -> Result<Down, No> {
         self.subject.signal(whom, signal)?;
         let bitten = self.patience.never_ends.get();
-        let ended = match self.subject.wait_gone(facts.daemon, self.patience.short_if(bitten)) {
+        let ended = match self
+            .subject
+            .wait_gone(facts.daemon, self.patience.short_if(bitten))
+        {
             Err(error) if error.is_timeout() => false,
             other => other.map(|()| true)?,
         };
@@ -260,11 +367,16 @@ impl<'a> Run<'a> {
         let left = self.facts()?;
         Ok(Down {
             ended,
-            left: left.map_or_else(Vec::new, |facts| facts.pids().map(|pid| facts.name(pid)).collect()),
+            left: left.map_or_else(Vec::new, |facts| facts.names()),
             empty,
             status: self.subject.exit_of(facts.daemon),
             pidfile: Pidfile::at(self.sandbox.pidfile()),
-            litter: self.sandbox.litter()?.into_iter().map(|name| name.display().to_string()).collect(),
+            litter: self
+                .sandbox
+                .litter()?
+                .into_iter()
+                .map(|name| name.display().to_string())
+                .collect(),
         })
     }
 
@@ -315,7 +427,10 @@ impl<'a> Run<'a> {
 
     /// All that it has written to stdout and stderr.
     pub(super) fn output(&self) -> String {
-        let bytes = [self.subject.stderr(), self.subject.stdout()].into_iter().flatten().flatten();
+        let bytes = [self.subject.stderr(), self.subject.stdout()]
+            .into_iter()
+            .flatten()
+            .flatten();
         String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
     }
 }
@@ -349,9 +464,9 @@ impl Down {
     pub(super) fn pidfile_is_gone(&self) -> Result<(), No> {
         match &self.pidfile.content {
             PidfileContent::Missing | PidfileContent::Empty => Ok(()),
-            PidfileContent::Pid { pid, .. } => {
-                broken(format!("the pidfile is still there and names pid {pid}, which has ended"))
-            }
+            PidfileContent::Pid { pid, .. } => broken(format!(
+                "the pidfile is still there and names pid {pid}, which has ended"
+            )),
             other => broken(format!("the pidfile is still there: {other:?}")),
         }
     }
@@ -368,7 +483,11 @@ pub(super) fn describe(status: ExitStatus) -> String {
 
 /// The last lines of a text, in one.
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let tail = lines[lines.len().saturating_sub(3)..].join(" | ");
     match tail.char_indices().nth(400) {
         Some((end, _)) => format!("{}…", &tail[..end]),
@@ -378,11 +497,14 @@ fn tail(text: &str) -> String {
 
 /// A pipe: which one it is, and its writing end.
 fn marker() -> Result<(Inode, OwnedFd), FixtureError> {
-    let failed = |errno| FixtureError::Wait { what: "a pipe to be made".to_owned(), errno };
+    let failed = |errno| FixtureError::Wait {
+        what: "a pipe to be made".to_owned(),
+        errno,
+    };
     let (_reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
     let writer = File::from(writer);
-    let identity = writer.metadata().map_err(|error| {
-        failed(Errno::from_raw(error.raw_os_error().unwrap_or_default()))
-    })?;
+    let identity = writer
+        .metadata()
+        .map_err(|error| failed(Errno::from_raw(error.raw_os_error().unwrap_or_default())))?;
     Ok((Inode::of(&identity), writer.into()))
 }

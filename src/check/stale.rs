@@ -60,7 +60,10 @@ fn recycled_pid(lab: &Lab<'_>) -> Judgement {
     let stranger = elsewhere.start(&CommandLine::new("sleep").arg("1000"), StartOptions::new())?;
     starts_over(lab, |_| Ok(format!("{}\n", stranger.pid())))?;
     match stranger.exit_of(stranger.pid()) {
-        Some(status) => broken(format!("the process that the stale pidfile named has ended: {}", describe(status))),
+        Some(status) => broken(format!(
+            "the process that the stale pidfile named has ended: {}",
+            describe(status)
+        )),
         None => Ok(()),
     }
 }
@@ -71,8 +74,12 @@ fn starts_over(lab: &Lab<'_>, content: impl FnOnce(&Sandbox) -> Result<String, N
     lab.usual()?;
     let sandbox = lab.sandbox()?;
     let content = content(&sandbox)?;
-    fs::write(sandbox.pidfile(), &content)
-        .map_err(|error| No::CannotTell(format!("failed to write {}: {error}", sandbox.pidfile().display())))?;
+    fs::write(sandbox.pidfile(), &content).map_err(|error| {
+        No::CannotTell(format!(
+            "failed to write {}: {error}",
+            sandbox.pidfile().display()
+        ))
+    })?;
     start_must_work(lab, &sandbox)
 }
 
@@ -81,14 +88,23 @@ fn start_must_work(lab: &Lab<'_>, sandbox: &Sandbox) -> Judgement {
     match run.outcome()? {
         Outcome::Ready | Outcome::NotReturned => {}
         Outcome::Ended(status) => {
-            return broken(format!("the start ended with {}{}", describe(status), run.words()));
+            return broken(format!(
+                "the start ended with {}{}",
+                describe(status),
+                run.words()
+            ));
         }
-        Outcome::Unclear => return broken(format!("the daemon did not become ready{}", run.words())),
+        Outcome::Unclear => {
+            return broken(format!("the daemon did not become ready{}", run.words()));
+        }
     }
     let facts = run.settled()?;
     match facts.pidfile_names_member() || !lab.usual()?.up.facts.pidfile_names_member() {
         true => Ok(()),
-        false => broken(format!("the daemon runs, and the pidfile is: {}", facts.pidfile.content)),
+        false => broken(format!(
+            "the daemon runs, and the pidfile is: {}",
+            facts.pidfile.content
+        )),
     }
 }
 

@@ -63,8 +63,12 @@ fn ready_on_return(lab: &Lab<'_>) -> Judgement {
         PidfileContent::Pid { pid, .. } if up.facts.is_alive(*pid) => Ok(()),
         // That it names another process is for pidfile.names-daemon to say, if it still does later.
         PidfileContent::Pid { pid, .. } if up.facts.pidfile.pid() == Some(*pid) => Ok(()),
-        PidfileContent::Malformed(_) if up.facts.pidfile.content == up.pidfile_at_once.content => Ok(()),
-        other => broken(format!("the command returned 0, and the pidfile was: {other}")),
+        PidfileContent::Malformed(_) if up.facts.pidfile.content == up.pidfile_at_once.content => {
+            Ok(())
+        }
+        other => broken(format!(
+            "the command returned 0, and the pidfile was: {other}"
+        )),
     }
 }
 
@@ -72,7 +76,9 @@ fn failing<'a>(lab: &'a Lab<'_>) -> Result<&'a Failing, No> {
     let failing = lab.failing()?;
     match failing.status {
         // In the foreground it may well run without a pidfile; only a detached one has promised it by exiting.
-        None if lab.driving.detach.is_none() => does_not_apply(format!("{} it runs all the same", failing.cause)),
+        None if lab.driving.detach.is_none() => {
+            does_not_apply(format!("{} it runs all the same", failing.cause))
+        }
         _ => Ok(failing),
     }
 }
@@ -84,14 +90,18 @@ fn failure_status(lab: &Lab<'_>) -> Judgement {
 pub(super) fn judge_failure_status(lab: &Lab<'_>, failing: &Failing) -> Judgement {
     let cause = &failing.cause;
     match failing.status {
-        Some(status) if status.success() && failing.left.is_empty() => {
-            broken(format!("{cause}, the command exited 0, and nothing runs{}", failing.words))
-        }
+        Some(status) if status.success() && failing.left.is_empty() => broken(format!(
+            "{cause}, the command exited 0, and nothing runs{}",
+            failing.words
+        )),
         Some(status) if status.success() => {
             broken(format!("{cause}, the command exited 0{}", failing.words))
         }
         Some(_) => Ok(()),
-        None => broken(format!("{cause}, the command has not ended within {:?}", lab.driving.timeout)),
+        None => broken(format!(
+            "{cause}, the command has not ended within {:?}",
+            lab.driving.timeout
+        )),
     }
 }
 
@@ -99,9 +109,11 @@ fn failure_message(lab: &Lab<'_>) -> Judgement {
     let failing = failing(lab)?;
     match (failing.said, failing.status) {
         (true, _) => Ok(()),
-        (false, Some(status)) => {
-            broken(format!("{}, the command ended with {} and said nothing", failing.cause, describe(status)))
-        }
+        (false, Some(status)) => broken(format!(
+            "{}, the command ended with {} and said nothing",
+            failing.cause,
+            describe(status)
+        )),
         (false, None) => cannot_tell("the command did not end"),
     }
 }
@@ -129,7 +141,9 @@ fn failure_exit_status(lab: &Lab<'_>) -> Judgement {
         _ => broken(format!(
             "{}, the command ended with {}, not with {declared}",
             failing.cause,
-            failing.status.map_or_else(|| "nothing".to_owned(), describe)
+            failing
+                .status
+                .map_or_else(|| "nothing".to_owned(), describe)
         )),
     }
 }

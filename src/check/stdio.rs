@@ -1,6 +1,7 @@
 //! `stdio`: standard input, output and error of a detached daemon.
 
 use super::catalogue::Check;
+use super::facts::Facts;
 use super::lab::{Lab, Up};
 use super::outcome::{Judgement, No, broken, cannot_tell};
 use super::run::Start;
@@ -54,7 +55,9 @@ fn up<'a>(lab: &'a Lab<'_>) -> Result<&'a Up, No> {
 fn kept(up: &Up, by: impl Fn(Pid) -> bool) -> Vec<String> {
     let of = up.starters_descriptors.iter().filter(|(pid, ..)| by(*pid));
     let output = of.filter(|(.., shown)| !shown.starts_with("pipe"));
-    output.map(|(pid, fd, shown)| format!("descriptor {fd} of {} is {shown}", up.facts.name(*pid))).collect()
+    output
+        .map(|(pid, fd, shown)| format!("descriptor {fd} of {} is {shown}", up.facts.name(*pid)))
+        .collect()
 }
 
 fn released(lab: &Lab<'_>) -> Judgement {
@@ -70,7 +73,10 @@ fn monitor_released(lab: &Lab<'_>) -> Judgement {
 fn none(kept: Vec<String>) -> Judgement {
     match &kept[..] {
         [] => Ok(()),
-        kept => broken(format!("its starter's output is still open: {}", kept.join(", "))),
+        kept => broken(format!(
+            "its starter's output is still open: {}",
+            kept.join(", ")
+        )),
     }
 }
 
@@ -79,11 +85,21 @@ fn open(lab: &Lab<'_>) -> Judgement {
     let Some(daemon) = up.facts.member(up.facts.daemon) else {
         return cannot_tell("the daemon has ended");
     };
-    if daemon.descriptors.is_empty() && std::fs::read_dir(format!("/proc/{}/fd", up.facts.daemon)).is_err() {
+    if daemon.descriptors.is_empty()
+        && std::fs::read_dir(format!("/proc/{}/fd", up.facts.daemon)).is_err()
+    {
         return cannot_tell("the daemon's descriptors may not be looked at");
     }
-    let is_open = |fd: &i32| daemon.descriptors.iter().any(|descriptor| descriptor.fd == *fd);
-    let closed: Vec<String> = (0..3).filter(|fd| !is_open(fd)).map(|fd| fd.to_string()).collect();
+    let is_open = |fd: &i32| {
+        daemon
+            .descriptors
+            .iter()
+            .any(|descriptor| descriptor.fd == *fd)
+    };
+    let closed: Vec<String> = (0..3)
+        .filter(|fd| !is_open(fd))
+        .map(|fd| fd.to_string())
+        .collect();
     match &closed[..] {
         [] => Ok(()),
         closed => broken(format!("closed: {}", closed.join(", "))),
@@ -99,20 +115,16 @@ fn closed_at_start(lab: &Lab<'_>) -> Judgement {
         return broken(why);
     }
     let facts = run.settled()?;
-    match &facts.pidfile.content {
-        PidfileContent::Pid { pid, rest, .. } if rest.is_empty() || lab.usual()?.up.writes_more() => {
-            match facts.is_alive(*pid) {
-                true => Ok(()),
-                false => broken(format!("the pidfile names pid {pid}, which does not run")),
-            }
-        }
-        other => broken(format!("the pidfile is: {other}")),
+    let usual = &lab.usual()?.up.facts;
+    if !usual.pidfile_names_member() {
+        return cannot_tell("the pidfile never names the daemon");
     }
-}
-
-impl Up {
-    /// Whether the pidfile holds more than a pid anyway.
-    fn writes_more(&self) -> bool {
-        matches!(&self.facts.pidfile.content, PidfileContent::Pid { rest, .. } if !rest.is_empty())
+    let more = |facts: &Facts| matches!(&facts.pidfile.content, PidfileContent::Pid { rest, .. } if !rest.is_empty());
+    match facts.pidfile_names_member() && (more(usual) || !more(&facts)) {
+        true => Ok(()),
+        false => broken(format!(
+            "the daemon runs, and the pidfile is: {}",
+            facts.pidfile.content
+        )),
     }
 }

@@ -74,7 +74,11 @@ fn sigterm(lab: &Lab<'_>) -> Judgement {
 fn judge_end(lab: &Lab<'_>, down: &Down) -> Judgement {
     match down.ended {
         true => Ok(()),
-        false => broken(format!("{:?} after SIGTERM, {} still runs", lab.driving.timeout, down.left.join(" and "))),
+        false => broken(format!(
+            "{:?} after SIGTERM, {} still runs",
+            lab.driving.timeout,
+            down.left.join(" and ")
+        )),
     }
 }
 
@@ -84,7 +88,9 @@ fn clean(lab: &Lab<'_>) -> Judgement {
 
 fn judge_status(down: &Down) -> Judgement {
     let crashed = |status: &std::process::ExitStatus| {
-        status.signal().is_some_and(|signal| signal != Signal::SIGTERM as i32)
+        status
+            .signal()
+            .is_some_and(|signal| signal != Signal::SIGTERM as i32)
     };
     match down.status.filter(crashed) {
         Some(status) => broken(format!("after SIGTERM the daemon was {}", describe(status))),
@@ -104,7 +110,10 @@ fn no_process_left(lab: &Lab<'_>) -> Judgement {
 fn judge_left(down: &Down) -> Judgement {
     match down.empty || down.left.is_empty() {
         true => Ok(()),
-        false => broken(format!("the daemon has ended, and {} still runs", down.left.join(" and "))),
+        false => broken(format!(
+            "the daemon has ended, and {} still runs",
+            down.left.join(" and ")
+        )),
     }
 }
 
@@ -118,7 +127,9 @@ fn start_again(lab: &Lab<'_>) -> Judgement {
 
 fn in_foreground(lab: &Lab<'_>) -> Judgement {
     if lab.driving.detach.is_none() {
-        return does_not_apply("the daemon is only driven in the foreground: the other checks look at that");
+        return does_not_apply(
+            "the daemon is only driven in the foreground: the other checks look at that",
+        );
     }
     let down = lab.foreground()?.down.as_ref().map_err(Clone::clone)?;
     judge_end(lab, down)?;
@@ -135,8 +146,12 @@ fn litter(lab: &Lab<'_>) -> Judgement {
         return does_not_apply("the profile does not declare which files are left");
     };
     let down = lab.usual_down()?.ended()?;
-    let undeclared: Vec<&str> =
-        down.litter.iter().filter(|name| !declared.contains(name)).map(String::as_str).collect();
+    let undeclared: Vec<&str> = down
+        .litter
+        .iter()
+        .filter(|name| !declared.contains(name))
+        .map(String::as_str)
+        .collect();
     match &undeclared[..] {
         [] => Ok(()),
         names => broken(format!("left in the rundir: {}", names.join(", "))),

@@ -24,7 +24,7 @@ use std::process;
 use std::time::Duration;
 
 /// How long the early exit is early: enough for anyone who looks right after it.
-const EARLY: Duration = Duration::from_millis(300);
+const EARLY: Duration = Duration::from_millis(1000);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Flags {
@@ -101,7 +101,7 @@ impl Daemon {
         if self.defect == Defect::TruncatesLivePidfile {
             let _ = OpenOptions::new().write(true).truncate(true).open(pidfile);
         }
-        if self.is_stopped_by(pidfile) {
+        if !self.flags.overwrite_pidfile && self.is_stopped_by(pidfile) {
             self.refuse(pidfile);
         }
         if matches!(self.defect, Defect::NotLocked | Defect::LockDropped) {
@@ -128,6 +128,9 @@ impl Daemon {
 
     /// Whether the daemon takes a pidfile that it finds for a reason not to start. None is: the lock decides.
     fn is_stopped_by(&self, pidfile: &Path) -> bool {
+        if self.defect == Defect::LeavesMarker {
+            return File::create_new(pidfile.with_extension("marker")).is_err();
+        }
         let Ok(content) = fs::read_to_string(pidfile) else {
             return false;
         };
@@ -179,9 +182,7 @@ impl Daemon {
             drop((self.guard.take(), pidfile, notifier));
             run_until_killed();
         }
-        if self.defect != Defect::NeverReturns {
-            notifier.ready();
-        }
+        notifier.ready();
         let signal = self.wait_for(&fatal);
         self.remove_pidfile();
         die_by(if self.defect == Defect::CrashesOnSigterm {
@@ -281,6 +282,7 @@ impl Daemon {
         }
         let keeps_directory = match self.defect {
             Defect::KeepsDirectory => true,
+            Defect::RestartKeepsDirectory => self.restarts > 0 || self.flags.no_chdir,
             Defect::IgnoresNoChdir => false,
             _ => self.flags.no_chdir,
         };
@@ -306,7 +308,8 @@ impl Daemon {
         let ours = fs::read_to_string(path).is_ok_and(|content| content == self.content());
         let removed = match self.defect {
             Defect::PidfileLeft => false,
-            Defect::OverwrittenRemovesPidfile | Defect::RestartKeepsPidfile => true,
+            Defect::OverwrittenRemovesPidfile => true,
+            Defect::RestartKeepsPidfile => ours || self.restarts > 0,
             _ => ours,
         };
         if removed {

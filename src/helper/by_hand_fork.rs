@@ -1,5 +1,6 @@
 //! The forks of the daemon written by hand: detaching, and a monitor.
 
+use super::behaviour::run_until_killed;
 use super::by_hand::{Daemon, stdio_to_null};
 use super::defective::Defect;
 use crate::sys::exit::exit_immediately;
@@ -68,6 +69,7 @@ fn is_ready(reader: &OwnedFd) -> bool {
 pub(super) fn detach(defect: Defect) -> io::Result<Notifier> {
     match fork_with_pipe()? {
         Side::Parent(child, reader) => match is_ready(&reader) {
+            true if defect == Defect::NeverReturns => run_until_killed(),
             true => exit_immediately(0),
             false => exit_immediately(exit_status(waitpid(child, None))),
         },
@@ -114,7 +116,11 @@ pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Re
         if daemon.defect == Defect::LeaksPerRestart {
             std::mem::forget(reader);
         }
-        if daemon.flags.detach && daemon.defect != Defect::MonitorKeepsStdio {
+        let keeps = matches!(
+            daemon.defect,
+            Defect::MonitorKeepsStdio | Defect::KeepsStdio
+        );
+        if daemon.flags.detach && !keeps {
             stdio_to_null();
         }
         foreground.ready();

@@ -58,6 +58,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect::CrashesOnSigterm,
     Defect::PidfileLeft,
     Defect::LeavesWorker,
+    Defect::LeavesMarker,
     Defect::NoRestart,
     Defect::RestartKeepsPidfile,
     Defect::CleanExitRestarted,
@@ -68,6 +69,7 @@ pub const DEFECTS: &[Defect] = &[
     Defect::LeaksPerRestart,
     Defect::LeavesZombies,
     Defect::RestartKeepsNoLock,
+    Defect::RestartKeepsDirectory,
 ];
 
 /// One thing that daemons get wrong.
@@ -142,6 +144,8 @@ pub enum Defect {
     PidfileLeft,
     /// A worker process stays when the daemon ends.
     LeavesWorker,
+    /// A marker file that stops the next start stays when the daemon ends.
+    LeavesMarker,
     /// The monitor does not restart a crashed daemon.
     NoRestart,
     /// The pidfile still names the first daemon after a restart.
@@ -162,4 +166,6 @@ pub enum Defect {
     LeavesZombies,
     /// A restarted daemon does not lock its pidfile, and its monitor does not hold the lock any more.
     RestartKeepsNoLock,
+    /// A restarted daemon does not move to `/`.
+    RestartKeepsDirectory,
 }

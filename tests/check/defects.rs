@@ -1,40 +1,162 @@
-//! x
-use super::support::*;
-use daemonproof::check::*;
-use daemonproof::fixture::CommandLine;
-use daemonproof::helper::DEFECTS;
+//! Each defect fails the checks that it breaks, and no other.
+
+use super::support::{failures, judge_all, shown, unknowns};
 use clap::ValueEnum;
+use daemonproof::check::{Declared, Driving, find};
+use daemonproof::fixture::CommandLine;
+use daemonproof::helper::{DEFECTS, Defect};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
-pub(crate) fn driving(name: &str) -> Driving {
+/// Most of the time is spent waiting for what a defective daemon does not do.
+const THREADS: usize = 8;
+
+/// What each defect breaks: first the check that was made for it, then what breaks along with it.
+fn broken_by(defect: Defect) -> &'static [&'static str] {
+    match defect {
+        Defect::None => &[],
+        Defect::NeverReturns => &["detach.returns"],
+        Defect::NoNewSession => &["detach.new-session", "detach.no-terminal"],
+        Defect::KeepsDirectory => &["detach.working-directory"],
+        Defect::IgnoresNoChdir => &["detach.no-chdir"],
+        // What fails after the report fails unnoticed.
+        Defect::EarlyExit => &[
+            "startup.ready-on-return",
+            "startup.failure-status",
+            "monitor.startup-failure",
+        ],
+        Defect::FailureExits0 => &["startup.failure-status", "monitor.startup-failure"],
+        Defect::SilentFailure => &["startup.failure-message"],
+        Defect::FailureLeavesProcess => {
+            &["startup.failure-leaves-nothing", "monitor.startup-failure"]
+        }
+        Defect::KeepsStdio => &["stdio.released", "stdio.monitor-released"],
+        Defect::MonitorKeepsStdio => &["stdio.monitor-released"],
+        Defect::ClosesStdio => &["stdio.open"],
+        Defect::WritesIntoPidfile => &["stdio.closed-at-start"],
+        Defect::LeaksDescriptor => &["fds.inherited-closed", "fds.inherited-closed-by-monitor"],
+        Defect::ParentPid => &[
+            "pidfile.names-daemon",
+            "monitor.supervises",
+            "monitor.pidfile-follows",
+        ],
+        Defect::MalformedPidfile => &["pidfile.well-formed"],
+        Defect::WritablePidfile => &["pidfile.mode"],
+        Defect::NoPidfileInForeground => &["pidfile.in-foreground"],
+        // Without a lock nothing stops another instance, whenever it comes.
+        Defect::NotLocked | Defect::LockDropped => &[
+            "pidfile.locked-by-daemon",
+            "lock.second-start-refused",
+            "lock.overwrite-takes-over",
+            "monitor.locked-between",
+        ],
+        Defect::SilentRefusal => &["lock.refusal-message"],
+        Defect::RefusalExits0 => &["lock.refusal-status"],
+        Defect::TruncatesLivePidfile | Defect::UnlinksLivePidfile => &["lock.refusal-harmless"],
+        Defect::OverwriteRefused => &["lock.overwrite-takes-over"],
+        Defect::OverwrittenRemovesPidfile => &["lock.overwritten-is-harmless"],
+        Defect::StaleRefused => &[
+            "stale.dead-pid",
+            "stale.recycled-pid",
+            "stale.empty",
+            "stale.after-kill",
+        ],
+        Defect::RecycledPidRefused => &["stale.recycled-pid"],
+        Defect::EmptyRefused => &["stale.empty"],
+        Defect::IgnoresSigterm => &[
+            "stop.sigterm",
+            "stop.in-foreground",
+            "monitor.stop",
+            "monitor.sigterm",
+        ],
+        Defect::CrashesOnSigterm => &["stop.clean", "stop.in-foreground", "monitor.stop"],
+        Defect::PidfileLeft => &["stop.pidfile-removed", "stop.in-foreground"],
+        Defect::LeavesWorker => &[
+            "stop.no-process-left",
+            "stop.in-foreground",
+            "monitor.stop",
+            "monitor.sigterm",
+        ],
+        Defect::LeavesMarker => &["stop.start-again", "stale.after-kill"],
+        Defect::NoRestart => &["monitor.restarts"],
+        Defect::RestartKeepsPidfile => &["monitor.pidfile-follows"],
+        Defect::CleanExitRestarted => &["monitor.stop"],
+        Defect::OrphansDaemon => &["monitor.sigterm"],
+        Defect::OrphansPidfile => &["monitor.sigterm-pidfile"],
+        Defect::LockDroppedInThrottle => &["monitor.locked-between"],
+        Defect::NoThrottle => &["restart.throttled", "restart.interval"],
+        Defect::LeaksPerRestart => &["restart.no-descriptor-leak"],
+        Defect::LeavesZombies => &["restart.no-zombies"],
+        Defect::RestartKeepsNoLock => &["monitor.still-locked", "monitor.locked-between"],
+        Defect::RestartKeepsDirectory => &["restart.as-before"],
+    }
+}
+
+fn name(defect: Defect) -> String {
+    let value = defect.to_possible_value().expect("no defect is hidden");
+    value.get_name().to_owned()
+}
+
+fn driving(defect: Defect) -> Driving {
     let command = CommandLine::new(env!("CARGO_BIN_EXE_defective"))
-        .args(["--pidfile={pidfile}", "--restart-interval=400ms", &format!("--defect={name}")]);
+        .args(["--pidfile={pidfile}", "--restart-interval=400ms"])
+        .arg(format!("--defect={}", name(defect)));
+    let restart_interval = Some(Duration::from_millis(400));
     Driving::new(command)
         .detach("--detach")
         .monitor("--monitor")
         .overwrite("--overwrite-pidfile")
         .no_chdir("--no-chdir")
-        .declares(Declared { restart_interval: Some(Duration::from_millis(400)), ..Declared::default() })
+        .declares(Declared {
+            restart_interval,
+            ..Declared::default()
+        })
         .timeout(Duration::from_secs(5))
 }
 
-#[test]
-fn matrix() {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|s| { for _ in 0..8 { s.spawn(|| loop {
-        let i = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let Some(d) = DEFECTS.get(i) else { break };
-        let name = d.to_possible_value().unwrap().get_name().to_owned();
-        let b = std::time::Instant::now();
-        let r = judge_all(&driving(&name));
-        eprintln!("{name} {:?}: {:?} UNKNOWN {:?}", b.elapsed(), failures(&r), unknowns(&r));
-    }); } });
+/// What is wrong with the outcomes for this defect, if anything.
+fn mismatch(defect: Defect) -> Option<String> {
+    let report = judge_all(&driving(defect));
+    let expected: BTreeSet<&str> = broken_by(defect).iter().copied().collect();
+    let sound = defect != Defect::None || unknowns(&report).is_empty();
+    let as_expected = failures(&report) == expected && sound;
+    (!as_expected).then(|| {
+        format!(
+            "{}: expected {expected:?}\n{}",
+            name(defect),
+            shown(&report)
+        )
+    })
 }
+
 #[test]
-fn one() {
-    let Ok(name) = std::env::var("ONE") else { return };
-    let b = std::time::Instant::now();
-    let r = judge_all(&driving(&name));
-    for f in &r.findings { eprintln!("{:>12.1?} {} {:?}", f.elapsed, f.check.id, f.outcome); }
-    eprintln!("{name} {:?}: {:?} UNKNOWN {:?}", b.elapsed(), failures(&r), unknowns(&r));
+fn each_defect_fails_what_it_breaks_and_nothing_else() {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut mismatches = Vec::new();
+        while let Some(&defect) = DEFECTS.get(next.fetch_add(1, Ordering::SeqCst)) {
+            mismatches.extend(mismatch(defect));
+        }
+        mismatches
+    };
+    let mismatches: Vec<String> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("no worker panics"))
+            .collect()
+    });
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
+}
+
+#[test]
+fn every_defect_is_in_the_list_and_breaks_something() {
+    assert_eq!(DEFECTS, Defect::value_variants());
+    for &defect in &DEFECTS[1..] {
+        let broken = broken_by(defect);
+        assert!(!broken.is_empty(), "{}", name(defect));
+        assert!(broken.iter().all(|id| find(id).is_some()), "{broken:?}");
+    }
 }

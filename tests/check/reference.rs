@@ -8,10 +8,21 @@ use daemonproof::fixture::CommandLine;
 fn the_reference_daemon_keeps_every_promise() {
     let command = CommandLine::new(env!("CARGO_BIN_EXE_reference"))
         .args(["--pidfile={pidfile}", "--restart-interval=400ms"]);
-    let driving = Profile::named("reference").unwrap().driving(Some(command)).unwrap();
+    let driving = Profile::named("reference")
+        .unwrap()
+        .driving(Some(command))
+        .unwrap();
     let report = judge_all(&driving);
-    for f in &report.findings { eprintln!("{:?} {:?} {:?}", f.elapsed, f.check.id, f.outcome); }
     assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
-    let passed = report.findings.iter().filter(|finding| finding.outcome == Outcome::Pass).count();
-    assert_eq!(passed, report.findings.len(), "none is skipped:\n{}", shown(&report));
+    let passed = report
+        .findings
+        .iter()
+        .filter(|finding| finding.outcome == Outcome::Pass)
+        .count();
+    assert_eq!(
+        passed,
+        report.findings.len(),
+        "none is skipped:\n{}",
+        shown(&report)
+    );
 }

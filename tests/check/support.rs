@@ -1,12 +1,18 @@
 //! Running the catalogue and comparing its outcomes.
 
-use daemonproof::check::{Check, Driving, Outcome, Report, catalogue, judge};
+use daemonproof::check::{Check, Driving, Outcome, Report, catalogue, find, judge};
 use std::collections::BTreeSet;
 
 /// Judges by the whole catalogue.
 pub(crate) fn judge_all(driving: &Driving) -> Report {
     let checks: Vec<&'static Check> = catalogue().collect();
     judge(driving, &checks, |_| {}).expect("the command has no unknown placeholder")
+}
+
+/// Judges by one check.
+pub(crate) fn judge_by(id: &str, driving: &Driving) -> Report {
+    let check = find(id).unwrap_or_else(|| panic!("there is a check {id}"));
+    judge(driving, &[check], |_| {}).expect("the command has no unknown placeholder")
 }
 
 /// The ids of the checks that found the promise broken.
@@ -20,12 +26,20 @@ pub(crate) fn unknowns(report: &Report) -> BTreeSet<&'static str> {
 }
 
 fn ids(report: &Report, is: impl Fn(&Outcome) -> bool) -> BTreeSet<&'static str> {
-    report.findings.iter().filter(|finding| is(&finding.outcome)).map(|finding| finding.check.id).collect()
+    report
+        .findings
+        .iter()
+        .filter(|finding| is(&finding.outcome))
+        .map(|finding| finding.check.id)
+        .collect()
 }
 
 /// Everything but what passed, a line each.
 pub(crate) fn shown(report: &Report) -> String {
-    let findings = report.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
+    let findings = report
+        .findings
+        .iter()
+        .filter(|finding| finding.outcome != Outcome::Pass);
     let lines = findings.map(|finding| format!("  {}: {:?}\n", finding.check.id, finding.outcome));
     lines.collect()
 }
