@@ -2,6 +2,8 @@
 
 #[cfg(feature = "harness")]
 pub mod check;
+#[cfg(feature = "harness")]
+pub mod cli;
 pub mod daemon;
 #[cfg(feature = "harness")]
 pub mod fixture;
@@ -9,4 +11,6 @@ pub mod fixture;
 pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
+#[cfg(feature = "harness")]
+mod report;
 mod sys;

@@ -1,3 +1,7 @@
 //! The `daemonproof` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daemonproof::cli::main()
+}

@@ -45,6 +45,6 @@ mod stop;
 
 pub use catalogue::{Check, catalogue, find};
 pub use driving::Driving;
-pub use lab::judge;
+pub use lab::{Progress, judge};
 pub use outcome::{Finding, Outcome, Report, Verdict};
 pub use profile::{Declared, Profile, ProfileError};

@@ -1,0 +1,219 @@
+//! What may be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Verify that a daemon keeps the promises every daemon makes.
+#[derive(Debug, Parser)]
+#[command(name = "daemonproof", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 all holds, 1 something is broken, 2 usage, 3 could not judge.")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Check(Box<CheckArgs>),
+    Inspect(InspectArgs),
+    Profiles(ProfilesArgs),
+    Helper(HelperArgs),
+}
+
+/// Judge a daemon by the catalogue of promises
+///
+/// Starts COMMAND as often as needed in a private directory, and ends everything that it started. Without COMMAND
+/// and --profile, the built-in reference daemon is judged.
+///
+/// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;
+/// {n}, the number of the instance, from 1. Write {{n}} to pass {n} on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 all that was judged holds, 1 a promise is broken, 2 usage, 3 could not judge.
+
+Examples:
+  daemonproof check
+  daemonproof check --profile ovsdb-server
+  daemonproof check --detach=--daemon -- mydaemon --pidfile={pidfile}
+  daemonproof check --detach= --foreground=-f -- mydaemon -p {pidfile}
+  daemonproof check --only pidfile stop -- mydaemon --pidfile={pidfile}")]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) drive: DriveArgs,
+    #[command(flatten)]
+    pub(super) select: SelectArgs,
+    /// Print what would be judged, and stop
+    #[arg(long, conflicts_with_all = ["explain", "json", "html"])]
+    pub(super) list: bool,
+    /// Print what a check or a family promises, why, and how it is judged, and stop
+    #[arg(long, value_name = "ID", conflicts_with_all = ["json", "html"])]
+    pub(super) explain: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// How the daemon is driven.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How the daemon is driven")]
+pub(super) struct DriveArgs {
+    /// The command, with placeholders; instead of the profile's own
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+    /// A built-in profile, or the path of one; arguments given here take precedence
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) profile: Option<String>,
+    /// The argument that detaches it (--detach=--daemon); empty if it does so by itself (--detach=)
+    #[arg(long, value_name = "ARG")]
+    pub(super) detach: Option<String>,
+    /// The argument that keeps it in the foreground, if it detaches by itself
+    #[arg(long, value_name = "ARG")]
+    pub(super) foreground: Option<String>,
+    /// The argument that has it monitored, that is, restarted when it crashes
+    #[arg(long, value_name = "ARG")]
+    pub(super) monitor: Option<String>,
+    /// The argument that lets it start although it is running already
+    #[arg(long, value_name = "ARG")]
+    pub(super) overwrite: Option<String>,
+    /// The argument that keeps its working directory
+    #[arg(long, value_name = "ARG")]
+    pub(super) no_chdir: Option<String>,
+    /// Set a variable for it, with placeholders; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+    /// How long to wait for anything that should happen [default: 10s]
+    #[arg(long, value_name = "DUR", value_parser = timeout)]
+    pub(super) timeout: Option<Duration>,
+    /// Judge restarts on the real clock; in this version they always are
+    #[arg(long)]
+    pub(super) real_time: bool,
+}
+
+/// Which checks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is judged")]
+pub(super) struct SelectArgs {
+    /// Judge these checks only; the name of a family means all of it
+    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    pub(super) only: Vec<String>,
+    /// Leave these checks out
+    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    pub(super) skip: Vec<String>,
+}
+
+/// Where reports go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Write the report as JSON to FILE; `-` is the standard output, and then the text goes to standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the report as one HTML page to FILE, or `-`
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// Show who owns a pidfile, what it holds, and its tree
+///
+/// Looks and changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 a live process was found, 1 none was (the pidfile is missing, stale or malformed), 2 usage,
+3 not permitted to look.")]
+pub(super) struct InspectArgs {
+    /// A pidfile, or a pid: digits are a pid unless there is a file of that name; ./812 is always the file
+    #[arg(value_name = "PIDFILE|PID")]
+    pub(super) subject: OsString,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// List the known daemons, or print how one is driven
+#[derive(Debug, Args)]
+pub(super) struct ProfilesArgs {
+    /// The one to print in full: a built-in profile, or the path of one
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+}
+
+/// Be one of the helper binaries; without NAME, list them
+#[derive(Debug, Args)]
+pub(super) struct HelperArgs {
+    /// Which one
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<OsString>,
+    /// Passed on as they are, --help too
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) args: Vec<OsString>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; write for instance 500ms or 10s")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn check(args: &[&str]) -> CheckArgs {
+        let args = ["daemonproof", "check"].iter().chain(args);
+        match Cli::try_parse_from(args).unwrap().command {
+            Command::Check(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn fails(args: &[&str]) -> String {
+        let args = ["daemonproof", "check"].iter().chain(args);
+        Cli::try_parse_from(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ids_end_where_the_command_begins() {
+        let args = check(&["--only", "a.b", "c", "--skip=d,e", "--only", "f", "--", "x", "--only"]);
+        assert_eq!(args.select.only, ["a.b", "c", "f"]);
+        assert_eq!(args.select.skip, ["d", "e"]);
+        assert_eq!(args.drive.command, ["x", "--only"]);
+    }
+
+    #[test]
+    fn arguments_of_the_daemon_begin_with_hyphens_or_are_empty() {
+        let args = check(&["--detach=--daemon", "--foreground=-f", "--monitor=", "--env", "A=b=c"]);
+        assert_eq!(args.drive.detach.as_deref(), Some("--daemon"));
+        assert_eq!(args.drive.foreground.as_deref(), Some("-f"));
+        assert_eq!(args.drive.monitor.as_deref(), Some(""));
+        assert_eq!(args.drive.env, [("A".to_owned(), "b=c".to_owned())]);
+        assert!(fails(&["--detach", "--daemon"]).contains("unexpected argument '--daemon'"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(fails(&["--env", "A"]).contains("expected NAME=VALUE"));
+        assert!(fails(&["--env", "=b"]).contains("expected NAME=VALUE"));
+        assert!(fails(&["--timeout", "soon"]).contains("for instance 500ms"));
+        assert!(fails(&["--timeout", "0s"]).contains("longer than nothing"));
+        assert!(fails(&["sleep", "1000"]).contains("unexpected argument 'sleep'"));
+        assert!(fails(&["--list", "--explain", "x"]).contains("cannot be used with"));
+    }
+}

@@ -1,0 +1,20 @@
+//! The `daemonproof` command: the only part that prints and decides an exit status.
+//!
+//! [`main`] is all there is to call. What is told goes through plain values of `report`, which are printed here.
+
+mod args;
+mod check;
+mod command;
+mod exit;
+mod explain;
+mod guard;
+mod inspect;
+mod locks;
+mod output;
+mod process;
+mod profiles;
+mod program;
+mod progress;
+mod select;
+
+pub use command::main;
