@@ -109,6 +109,17 @@ impl Facts {
         self.pidfile.pid().is_some_and(|pid| self.is_alive(pid))
     }
 
+    /// The title of the monitor; empty without one.
+    pub(super) fn monitor_title(&self) -> String {
+        let monitor = self.monitor.and_then(|monitor| self.member(monitor));
+        monitor.map_or_else(String::new, |member| member.process.title().to_string_lossy().into_owned())
+    }
+
+    /// How many descriptors the monitor has.
+    pub(super) fn monitor_descriptors(&self) -> Option<usize> {
+        Some(self.member(self.monitor?)?.descriptors.len())
+    }
+
     /// The names of all members.
     pub(super) fn names(&self) -> Vec<String> {
         self.pids().map(|pid| self.name(pid)).collect()

@@ -7,7 +7,6 @@ use super::pidfile::{judge_lock, judge_name};
 use super::run::Down;
 use super::series::{End, Intruder};
 use super::startup::{judge_failure_status, judge_what_is_left};
-use crate::observe::Process;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -241,11 +240,9 @@ fn title(lab: &Lab<'_>) -> Judgement {
 }
 
 fn expect_title(facts: &super::facts::Facts, expected: &str) -> Judgement {
-    let monitor = facts.monitor.and_then(|monitor| facts.member(monitor));
-    let title = monitor.map(|monitor| Process::title(&monitor.process));
-    match title {
-        Some(title) if title.to_string_lossy().contains(expected) => Ok(()),
-        Some(title) => broken(format!("the monitor's title is {title:?}, without {expected:?}")),
-        None => cannot_tell("no monitor was found"),
+    let title = facts.monitor_title();
+    match title.contains(expected) {
+        true => Ok(()),
+        false => broken(format!("the monitor's title is {title:?}, without {expected:?}")),
     }
 }

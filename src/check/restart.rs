@@ -153,10 +153,7 @@ fn as_before(lab: &Lab<'_>) -> Judgement {
 
 fn no_descriptor_leak(lab: &Lab<'_>) -> Judgement {
     let series = restarted(lab)?;
-    let count = |facts: &Facts| {
-        facts.monitor.and_then(|monitor| facts.member(monitor)).map(|member| member.descriptors.len())
-    };
-    let counts: Vec<usize> = series.restarts.iter().filter_map(count).collect();
+    let counts: Vec<usize> = series.restarts.iter().filter_map(Facts::monitor_descriptors).collect();
     if counts.len() < 3 {
         return does_not_apply(format!("only {} restarts were seen", counts.len()));
     }

@@ -52,6 +52,8 @@ struct Unsettled {
     directory: bool,
     /// Shown its monitor.
     monitor: bool,
+    /// Been named in its monitor's title, where the profile declares one.
+    title: bool,
 }
 
 impl Unsettled {
@@ -62,6 +64,7 @@ impl Unsettled {
             && (known.descriptors || !self.descriptors)
             && (known.directory || !self.directory)
             && (known.monitor || !self.monitor)
+            && (known.title || !self.title)
     }
 
     fn or(self, other: Self) -> Self {
@@ -71,6 +74,7 @@ impl Unsettled {
             descriptors: self.descriptors || other.descriptors,
             directory: self.directory || other.directory,
             monitor: self.monitor || other.monitor,
+            title: self.title || other.title,
         }
     }
 }
@@ -292,6 +296,9 @@ impl<'a> Run<'a> {
             descriptors: self.mode.detached && !self.starters_descriptors(facts).is_empty(),
             directory: self.mode.detached && cwd == Some(&self.directory),
             monitor: self.mode.monitored && facts.monitor.is_none(),
+            title: self.mode.monitored
+                && self.driving.declared.monitor_title.is_some()
+                && !facts.monitor_title().contains(&facts.daemon.to_string()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::pidfile::{PidfilePaths, publish};
 use super::restart::RestartPolicy;
 use super::stdio::{Stdio, release_inherited};
 use crate::sys::hooks::{Hooks, install};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::unistd::{chdir, getpid};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
@@ -61,7 +61,7 @@ impl Startup {
         let mut restarts = 0;
         if let Some(policy) = plan.monitor {
             let supervised = supervise(Setup {
-                program: plan.program,
+                program: plan.program.clone(),
                 policy,
                 stdio: plan.detach.then_some(&plan.stdio),
                 foreground: notifier.take(),
@@ -74,11 +74,7 @@ impl Startup {
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
-        let pidfile = match (&plan.paths, ownership) {
-            (Some(paths), Some(ownership)) => Some(take_pidfile(paths, ownership, plan.monitor)?),
-            _ => None,
-        };
-        clean_up_at_the_end(pidfile, notify.clone())?;
+        become_owner(&plan, ownership, notify.clone())?;
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
@@ -120,6 +116,25 @@ impl Startup {
     pub fn restarts(&self) -> u32 {
         self.restarts
     }
+}
+
+/// Publishes the pidfile and sees to it that the end of the daemon removes it.
+fn become_owner(
+    plan: &Plan,
+    ownership: Option<Ownership>,
+    notify: Option<NotifySocket>,
+) -> Result<(), Error> {
+    // A signal between the two would leave the pidfile behind. It arrives afterwards instead.
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
+        .map_err(Error::system("block signals"))?;
+    let pidfile = match (&plan.paths, ownership) {
+        (Some(paths), Some(ownership)) => take_pidfile(paths, ownership, plan.monitor).map(Some),
+        _ => Ok(None),
+    };
+    let done = pidfile.and_then(|pidfile| clean_up_at_the_end(pidfile, notify));
+    let restored = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    done.and(restored.map_err(Error::system("unblock signals")))
 }
 
 fn take_pidfile(
