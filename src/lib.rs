@@ -1,4 +1,56 @@
-//! A daemonization library for Linux, and a harness that verifies any daemon.
+//! A daemonization library for Linux that keeps its promises, and a harness that verifies any daemon.
+//!
+//! A program that becomes a daemon is easy to write and hard to get right: the pidfile races, the parent that
+//! exits 0 before the child failed, the standard error that keeps an SSH session open, the supervisor that
+//! restarts in a tight loop. This crate has two halves against that.
+//!
+//! * [`daemon`] turns your process into a daemon: detach, startup notification, locked pidfile, monitor with
+//!   throttled restart.
+//! * The harness looks at any daemon from outside, yours or an unmodified binary written in any language.
+//!   [`check`] judges it promise by promise, as the command `daemonproof check` does; [`fixture`] starts it, finds
+//!   it however it detached, waits for it and ends it; [`observe`] tells what its processes are, hold and lock;
+//!   [`helper`] has purpose-built daemons that crash, hang, start slowly or are wrong in one thing.
+//!
+//! # A daemon
+//!
+//! ```no_run
+//! use daemonproof::daemon::{DaemonOptions, Pidfile};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let startup = DaemonOptions::new("mydaemon").detach(true).pidfile(Pidfile::default()).start()?;
+//! let listener = std::net::TcpListener::bind("127.0.0.1:7654")?;
+//! startup.complete()?;
+//! # drop(listener);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A test of one
+//!
+//! ```
+//! use daemonproof::prelude::*;
+//!
+//! let sandbox = Sandbox::new()?;
+//! // In a test of yours: env!("CARGO_BIN_EXE_mydaemon"), with an argument that detaches it.
+//! let daemon = CommandLine::new("sh").args(["-c", "echo $$ >{pidfile}; exec sleep 1000"]);
+//! let subject = sandbox.start(&daemon, StartOptions::new())?;
+//! subject.wait_until("its pidfile", sandbox.deadline(), || {
+//!     Ok::<_, FixtureError>(observe::Pidfile::at(sandbox.pidfile()).pid())
+//! })?;
+//! // Dropped, it ends, with everything that it started.
+//! # Ok::<(), FixtureError>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none (`default-features = false`) | [`daemon`], with few dependencies |
+//! | `clap` | [`daemon::DaemonArgs`]: its options as flags |
+//! | `harness` (default) | everything else |
+
+// The links lead to what is not there.
+#![cfg_attr(not(feature = "harness"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "harness")]
 pub mod check;
@@ -14,3 +66,13 @@ pub mod observe;
 #[cfg(feature = "harness")]
 mod report;
 mod sys;
+
+/// What a test of a daemon needs, for `use daemonproof::prelude::*`.
+#[cfg(feature = "harness")]
+pub mod prelude {
+    pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
+    pub use crate::fixture::{
+        CommandLine, Deadline, FixtureError, NotifySocket, Sandbox, StartOptions, Subject, Waiter,
+    };
+    pub use crate::observe;
+}

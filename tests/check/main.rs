@@ -5,6 +5,7 @@
 
 mod declared;
 mod defects;
+mod ovsdb;
 mod peers;
 mod reference;
 mod strangers;

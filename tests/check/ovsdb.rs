@@ -1,0 +1,32 @@
+//! Debian's unmodified `ovsdb-server`, on the real clock.
+
+use super::peers::{Missing, program};
+use super::support::{failures, judge_all, shown, unknowns};
+use daemonproof::check::Profile;
+use daemonproof::fixture::CommandLine;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What it breaks, each confirmed by hand with strace and in its source.
+const TRUE_FINDINGS: [&str; 5] = [
+    // It closes no descriptor that it inherited.
+    "fds.inherited-closed",
+    "fds.inherited-closed-by-monitor",
+    // Whoever exits deletes the pidfile by name.
+    "lock.overwritten-is-harmless",
+    // The lock is the daemon's, and goes with it.
+    "monitor.locked-between",
+    // The monitor has no handler.
+    "monitor.sigterm",
+];
+
+#[test]
+fn ovsdb_server_breaks_what_it_is_known_to_break_and_nothing_else() {
+    let Some(server) = Missing::skip(program("ovsdb-server")) else { return };
+    let profile = Profile::named("ovsdb-server").unwrap();
+    let command = CommandLine::new(server).args(&profile.command[1..]);
+    let driving = profile.driving(Some(command)).unwrap().timeout(Duration::from_secs(5));
+    let report = judge_all(&driving);
+    assert_eq!(failures(&report), BTreeSet::from(TRUE_FINDINGS), "\n{}", shown(&report));
+    assert_eq!(unknowns(&report), BTreeSet::from(["monitor.sigterm-pidfile"]), "\n{}", shown(&report));
+}
