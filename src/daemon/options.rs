@@ -80,7 +80,8 @@ impl DaemonOptions {
     /// Keeps a monitor process that restarts the daemon when it crashes, see [`RestartPolicy`].
     ///
     /// Without [`detach`](Self::detach), the process that was started becomes the monitor, in the same
-    /// session and with its standard descriptors untouched.
+    /// session and with its standard descriptors untouched. A monitor keeps its working directory, since a
+    /// restarted daemon begins in it, as the first one did.
     #[must_use]
     pub fn monitor(mut self, monitor: bool) -> Self {
         self.monitor = monitor;
