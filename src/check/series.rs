@@ -6,6 +6,7 @@ use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
 use crate::fixture::{Deadline, FixtureError};
+use crate::observe::State;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub(super) struct Series {
     pub(super) restarts: Vec<Facts>,
     /// The times from one birth of a daemon to the next, from the first restart on.
     pub(super) intervals: Vec<Duration>,
+    /// For how long, at least, the monitor was seen asleep before each restart.
+    pub(super) waits: Vec<Duration>,
     pub(super) end: End,
     /// A start between a crash and the next restart.
     pub(super) intruder: Result<Intruder, No>,
@@ -61,13 +64,16 @@ pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
         return cannot_tell("no monitor was found");
     };
     let mut restarts: Vec<Facts> = Vec::new();
+    let mut waits = Vec::new();
     let begin = Instant::now();
     let end = loop {
         let now = restarts.last().unwrap_or(&before);
-        match crash(lab, &run, now, monitor, restarts.is_empty())? {
+        let Next { daemon, waited } = crash(lab, &run, now, monitor, restarts.is_empty())?;
+        match daemon {
             Ok(facts) => restarts.push(settle_descriptors(&run, now, facts)?),
             Err(end) => break end,
         }
+        waits.push(waited);
         if is_enough(lab.driving, restarts.len(), begin.elapsed()) {
             break End::Enough;
         }
@@ -77,7 +83,7 @@ pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
         Some(last) if end == End::Enough => intrude_soon_enough(lab, &run, last, monitor, &intervals),
         _ => does_not_apply("the monitor was not seen to restart the daemon again and again"),
     };
-    Ok(Series { before, restarts, intervals, end, intruder })
+    Ok(Series { before, restarts, intervals, waits, end, intruder })
 }
 
 /// A descriptor that the monitor closes a moment later is no leak: it may be about to.
@@ -98,14 +104,17 @@ fn is_enough(driving: &Driving, restarts: usize, elapsed: Duration) -> bool {
     }
 }
 
+/// What followed a daemon's death.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) daemon: Result<Facts, End>,
+    /// For how long, at least, the monitor was seen asleep. Unlike the time until the next daemon is there, it
+    /// does not grow with the load of the machine.
+    waited: Duration,
+}
+
 /// Crashes the daemon and waits for the next one.
-pub(super) fn crash(
-    lab: &Lab<'_>,
-    run: &Run<'_>,
-    facts: &Facts,
-    monitor: Pid,
-    first: bool,
-) -> Result<Result<Facts, End>, No> {
+fn crash(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid, first: bool) -> Result<Next, No> {
     if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
         return does_not_apply("the daemon does not die of SIGSEGV");
     }
@@ -118,28 +127,34 @@ pub(super) fn crash(
 }
 
 /// Waits for a daemon that is not `dead`.
-pub(super) fn wait_for_restart(
-    run: &Run<'_>,
-    dead: Pid,
-    monitor: Pid,
-    limit: Duration,
-) -> Result<Result<Facts, End>, No> {
+pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Duration) -> Result<Next, No> {
     let restarted = |facts: &Facts| facts.daemon != dead && facts.monitor == Some(monitor);
+    let (mut asleep_since, mut waited) = (None, Duration::ZERO);
     let look = || -> Result<Option<Option<()>>, No> {
-        match run.facts()? {
-            Some(facts) if restarted(&facts) => Ok(Some(Some(()))),
-            Some(facts) if facts.is_alive(monitor) => Ok(None),
-            _ => Ok(Some(None)),
+        let facts = run.facts()?;
+        let watch = facts.as_ref().and_then(|facts| facts.member(monitor));
+        match &facts {
+            Some(facts) if restarted(facts) => return Ok(Some(Some(()))),
+            _ => {}
         }
+        let Some(watch) = watch else { return Ok(Some(None)) };
+        if watch.process.state == State::Sleeping {
+            waited = asleep_since.get_or_insert_with(Instant::now).elapsed();
+        }
+        Ok(None)
     };
-    match run.subject.wait_until("the daemon to be restarted", Deadline::after(limit), look) {
-        Ok(Some(())) => {}
-        Ok(None) => return Ok(Err(End::GivenUp)),
-        Err(No::CannotTell(_)) if run.facts()?.is_some() => return Ok(Err(End::Throttled)),
+    let outcome = run.subject.wait_until("the daemon to be restarted", Deadline::after(limit), look);
+    let daemon = match outcome {
+        Ok(Some(())) => {
+            let settled =
+                |facts: &Facts| restarted(facts) && facts.zombies.is_empty() && run.is_settled(facts);
+            Ok(run.settled_when(settled)?)
+        }
+        Ok(None) => Err(End::GivenUp),
+        Err(No::CannotTell(_)) if run.facts()?.is_some() => Err(End::Throttled),
         Err(no) => return Err(no),
-    }
-    let settled = |facts: &Facts| restarted(facts) && facts.zombies.is_empty() && run.is_settled(facts);
-    Ok(Ok(run.settled_when(settled)?))
+    };
+    Ok(Next { daemon, waited })
 }
 
 /// The times between births, which the kernel counts in clock ticks.
@@ -170,7 +185,7 @@ fn intrude_soon_enough(
             Err(No::CannotTell(_)) => {}
             outcome => return outcome,
         }
-        match wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)? {
+        match wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.daemon {
             Ok(restarted) => facts = restarted,
             Err(_) => return cannot_tell("the monitor did not restart the daemon once more"),
         }

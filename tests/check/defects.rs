@@ -81,9 +81,9 @@ fn name(defect: Defect) -> String {
 
 fn driving(defect: Defect) -> Driving {
     let command = CommandLine::new(env!("CARGO_BIN_EXE_defective"))
-        .args(["--pidfile={pidfile}", "--restart-interval=400ms"])
+        .args(["--pidfile={pidfile}", "--restart-interval=1s"])
         .arg(format!("--defect={}", name(defect)));
-    let restart_interval = Some(Duration::from_millis(400));
+    let restart_interval = Some(Duration::from_secs(1));
     Driving::new(command)
         .detach("--detach")
         .monitor("--monitor")

@@ -121,7 +121,7 @@ fn a_wrong_daemon_is_found_out(
     let (defect, check) = defect;
     let wrong = || -> Result<Driving, Missing> {
         let command = python("pywrong.py")?.args(["--defect", defect]);
-        Ok(Driving::new(command).detach("--detach").timeout(Duration::from_secs(4)))
+        Ok(Driving::new(command).detach("--detach").timeout(Duration::from_secs(8)))
     };
     let Some(driving) = Missing::skip(wrong()) else {
         return;
@@ -150,7 +150,7 @@ fn a_wrong_monitor_is_found_out(
     let wrong = || -> Result<Driving, Missing> {
         let command = python("monitor.py")?.args(["--interval", "1", "--defect", defect]);
         let driving = Driving::new(command).detach("--detach").monitor("--monitor");
-        Ok(driving.timeout(Duration::from_secs(4)))
+        Ok(driving.timeout(Duration::from_secs(8)))
     };
     let Some(driving) = Missing::skip(wrong()) else {
         return;
