@@ -167,8 +167,20 @@ impl Ownership {
         Ok(Self { fd: section.leave()?, generation })
     }
 
+    /// Makes sure, in a section, that the ownership is this process's to use. A daemon that shared it may have
+    /// given it up, wrongly expecting its monitor to end: then it is taken again, unless somebody else was faster.
+    pub(super) fn confirm(&self, section: &Section<'_>) -> Result<(), Error> {
+        if !self.is_current(section) {
+            return Err(self.taken_over(section));
+        }
+        match try_own(&self.fd, self.generation).map_err(Error::file("lock", &section.paths.guard))? {
+            true => Ok(()),
+            false => Err(section.already_running(section.record(), locker(&section.paths.pidfile))),
+        }
+    }
+
     /// Whether nobody has taken the pidfile over.
-    pub(super) fn is_current(&self, section: &Section<'_>) -> bool {
+    fn is_current(&self, section: &Section<'_>) -> bool {
         leads_to(&section.paths.guard, &self.fd)
             && section.record().is_none_or(|record| record.generation == self.generation)
     }
@@ -177,18 +189,15 @@ impl Ownership {
     /// somebody removed the guard, and fails if there is another owner now.
     pub(super) fn renew(&mut self, paths: &PidfilePaths) -> Result<(), Error> {
         let section = Section::enter(paths)?;
-        if self.is_current(&section) {
-            return Ok(());
-        }
         if leads_to(&paths.guard, &self.fd) {
-            return Err(self.taken_over(&section));
+            return self.confirm(&section);
         }
         drop(section);
         *self = Self::acquire(paths, false)?;
         Ok(())
     }
 
-    pub(super) fn taken_over(&self, section: &Section<'_>) -> Error {
+    fn taken_over(&self, section: &Section<'_>) -> Error {
         let pid = section.record().map(|record| record.pid);
         Error::TakenOver { pidfile: section.paths.pidfile.clone(), pid }
     }

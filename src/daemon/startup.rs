@@ -128,9 +128,7 @@ fn take_pidfile(
     monitored: Option<RestartPolicy>,
 ) -> Result<PidfileCleanup, Error> {
     let section = Section::enter(paths)?;
-    if !ownership.is_current(&section) {
-        return Err(ownership.taken_over(&section));
-    }
+    ownership.confirm(&section)?;
     let published = publish(paths)?;
     let (ownership, generation) = ownership.into_parts();
     Ok(PidfileCleanup {
