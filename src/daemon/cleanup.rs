@@ -38,8 +38,38 @@ pub(super) struct PidfileCleanup {
     pub(super) generation: i64,
     /// The guard, opened by the daemon alone, ready for a section even if descriptors have run out.
     pub(super) mutex: OwnedFd,
-    /// The monitor's policy, if there is a monitor.
-    pub(super) monitored: Option<RestartPolicy>,
+    pub(super) monitored: Option<Monitored>,
+}
+
+/// What a daemon knows of its monitor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Monitored {
+    pub(super) policy: RestartPolicy,
+    /// There was no daemon before: if this one fails to start, the monitor ends.
+    pub(super) first: bool,
+}
+
+/// Whether the daemon has reported that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Starting,
+    /// Nobody can say what its monitor knows.
+    Reporting,
+    Ready,
+}
+
+static READINESS: AtomicU8 = AtomicU8::new(Readiness::Starting as u8);
+
+pub(super) fn set_readiness(readiness: Readiness) {
+    READINESS.store(readiness as u8, Ordering::SeqCst);
+}
+
+fn readiness() -> Readiness {
+    match READINESS.load(Ordering::SeqCst) {
+        value if value == Readiness::Starting as u8 => Readiness::Starting,
+        value if value == Readiness::Ready as u8 => Readiness::Ready,
+        _ => Readiness::Reporting,
+    }
 }
 
 const ARMED: u8 = 0;
@@ -102,7 +132,9 @@ impl PidfileCleanup {
         {
             let _ = unlink(self.name.as_c_str());
         }
-        if self.is_final(ending) {
+        // If the monitor, where there is one, ends as well, then the ownership ends here, together with the
+        // pidfile, and whoever sees the pidfile gone can start at once.
+        if self.monitored.is_none_or(|monitored| monitored.ends(readiness(), ending)) {
             release_ownership(self.ownership.as_fd(), self.generation);
         }
         std::mem::forget(reopened);
@@ -124,16 +156,40 @@ impl PidfileCleanup {
         }
         None
     }
+}
 
-    /// Whether the monitor, if there is one, will end as well: then the ownership ends here, together with
-    /// the pidfile, and whoever sees the pidfile gone can start at once.
-    fn is_final(&self, ending: Ending) -> bool {
-        let Some(policy) = self.monitored else {
-            return true;
-        };
-        match ending {
-            Ending::Exit => !policy.may_restart_after_exit(),
-            Ending::Signal(signal) => !policy.restarts(Death::Signaled(signal)),
+impl Monitored {
+    /// Whether the monitor will surely end when the daemon does.
+    fn ends(&self, readiness: Readiness, ending: Ending) -> bool {
+        match (readiness, ending) {
+            (Readiness::Starting, _) => self.first,
+            (Readiness::Reporting, _) => false,
+            (Readiness::Ready, Ending::Exit) => !self.policy.may_restart_after_exit(),
+            (Readiness::Ready, Ending::Signal(signal)) => !self.policy.restarts(Death::Signaled(signal)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::RestartOn;
+    use nix::sys::signal::Signal;
+
+    #[test]
+    fn a_daemon_gives_up_the_ownership_only_if_its_monitor_surely_ends() {
+        let terminated = Ending::Signal(Signal::SIGTERM);
+        for first in [true, false] {
+            let monitored = Monitored { policy: RestartPolicy::default(), first };
+            // The monitor starts it again, whatever the policy, unless it was the first.
+            assert_eq!(monitored.ends(Readiness::Starting, Ending::Exit), first);
+            assert_eq!(monitored.ends(Readiness::Starting, terminated), first);
+            assert!(!monitored.ends(Readiness::Reporting, terminated));
+            assert!(monitored.ends(Readiness::Ready, terminated));
+            assert!(monitored.ends(Readiness::Ready, Ending::Exit));
+            assert!(!monitored.ends(Readiness::Ready, Ending::Signal(Signal::SIGALRM)));
+            let policy = RestartPolicy::default().on(RestartOn::Failure);
+            assert!(!Monitored { policy, first }.ends(Readiness::Ready, Ending::Exit));
         }
     }
 }

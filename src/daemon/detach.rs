@@ -144,10 +144,13 @@ pub(super) struct Notifier {
 
 impl Notifier {
     /// Reports readiness. That nobody listens any more is no error of the daemon's.
-    pub(super) fn ready(self) -> Result<(), Error> {
-        match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
-            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
-            Err(errno) => Err(Error::system("report that startup is complete")(errno)),
+    pub(super) fn ready(&self) -> Result<(), Error> {
+        loop {
+            match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::system("report that startup is complete")(errno)),
+            }
         }
     }
 }
@@ -232,7 +235,7 @@ pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifie
 
 /// The foreground process: waits for the outcome and says which exit status tells it.
 fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
-    let until = limit.map(|limit| Instant::now() + limit);
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
         if child.is_ready() {
             return 0;

@@ -152,7 +152,7 @@ impl Monitor<'_> {
         if let Some(notify) = &self.setup.notify {
             notify.ready();
         }
-        self.setup.foreground.take().map_or(Ok(()), Notifier::ready)
+        self.setup.foreground.take().map_or(Ok(()), |foreground| foreground.ready())
     }
 
     /// Hands on what has arrived. Without a daemon only a wish to end counts.

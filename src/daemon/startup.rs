@@ -1,6 +1,6 @@
 //! The order of events from an ordinary process to a ready daemon.
 
-use super::cleanup::{Cleanup, PidfileCleanup, arm, on_ending, on_fork};
+use super::cleanup::{Cleanup, Monitored, PidfileCleanup, Readiness, arm, on_ending, on_fork, set_readiness};
 use super::detach::{Notifier, detach};
 use super::error::Error;
 use super::guard::{Ownership, Section};
@@ -8,7 +8,6 @@ use super::monitor::{Setup, Supervised, supervise};
 use super::notify::NotifySocket;
 use super::options::Plan;
 use super::pidfile::{PidfilePaths, publish};
-use super::restart::RestartPolicy;
 use super::stdio::{Stdio, release_inherited};
 use crate::sys::hooks::{Hooks, install};
 use nix::sys::signal::Signal;
@@ -75,7 +74,10 @@ impl Startup {
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
         let pidfile = match (&plan.paths, ownership) {
-            (Some(paths), Some(ownership)) => Some(take_pidfile(paths, ownership, plan.monitor)?),
+            (Some(paths), Some(ownership)) => {
+                let monitored = plan.monitor.map(|policy| Monitored { policy, first: restarts == 0 });
+                Some(take_pidfile(paths, ownership, monitored)?)
+            }
             _ => None,
         };
         clean_up_at_the_end(pidfile, notify.clone())?;
@@ -90,12 +92,13 @@ impl Startup {
     }
 
     /// Reports that the daemon is ready: a detached one moves to `/` and lets go of the standard descriptors,
-    /// then the foreground process exits 0. Further calls do nothing.
+    /// then the foreground process exits 0. Once that has succeeded, further calls do nothing.
     ///
     /// # Errors
-    /// If one of these steps fails. The daemon should end then.
+    /// If one of these steps fails. The daemon should end then: its standard error may already lead elsewhere,
+    /// but its exit status still reaches the operator.
     pub fn complete(&self) -> Result<(), Error> {
-        if self.completed.replace(true) {
+        if self.completed.get() {
             return Ok(());
         }
         // The report comes last: when the foreground process is gone, all of this must be true.
@@ -108,7 +111,14 @@ impl Startup {
         if let Some(notify) = &self.notify {
             notify.ready();
         }
-        self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
+        if let Some(notifier) = &*self.notifier.borrow() {
+            set_readiness(Readiness::Reporting);
+            notifier.ready()?;
+        }
+        self.notifier.take();
+        set_readiness(Readiness::Ready);
+        self.completed.set(true);
+        Ok(())
     }
 
     /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
@@ -125,7 +135,7 @@ impl Startup {
 fn take_pidfile(
     paths: &PidfilePaths,
     ownership: Ownership,
-    monitored: Option<RestartPolicy>,
+    monitored: Option<Monitored>,
 ) -> Result<PidfileCleanup, Error> {
     let section = Section::enter(paths)?;
     ownership.confirm(&section)?;
