@@ -14,7 +14,7 @@ use nix::unistd::{Pid, close, getpid, pause, unlink};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// What a daemon must undo, and with what.
 #[derive(Debug)]
@@ -76,6 +76,9 @@ const ARMED: u8 = 0;
 const RUNNING: u8 = 1;
 const DONE: u8 = 2;
 
+/// Whether this process is a child that the daemon forked: it has nothing to clean up, whatever its pid (in a
+/// pid namespace of its own it may have the daemon's).
+static INHERITED: AtomicBool = AtomicBool::new(false);
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
 
@@ -86,8 +89,9 @@ pub(super) fn arm(cleanup: Cleanup) -> Result<(), Errno> {
 }
 
 pub(super) fn on_ending(ending: Ending) -> After {
-    // A child that the daemon forked inherits the handlers, but nothing to clean up.
-    let Some(cleanup) = CLEANUP.get().filter(|cleanup| cleanup.owner == getpid()) else {
+    // A child inherits the handlers. The pid tells where it was not forked by fork(3).
+    let own = |cleanup: &&Cleanup| cleanup.owner == getpid() && !INHERITED.load(Ordering::SeqCst);
+    let Some(cleanup) = CLEANUP.get().filter(own) else {
         return After::Die;
     };
     match STATE.compare_exchange(ARMED, RUNNING, Ordering::SeqCst, Ordering::SeqCst) {
@@ -113,7 +117,12 @@ pub(super) fn on_ending(ending: Ending) -> After {
 }
 
 /// In a child that the daemon forks: lets go of the ownership, which would otherwise outlive the daemon.
+///
+/// Once: in a child's child the same numbers are descriptors of the program's own.
 pub(super) fn on_fork() {
+    if INHERITED.swap(true, Ordering::SeqCst) {
+        return;
+    }
     if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get() {
         for fd in [&pidfile.ownership, &pidfile.mutex, &pidfile.pidfile] {
             let _ = close(fd.as_raw_fd());
@@ -175,6 +184,34 @@ mod tests {
     use super::*;
     use crate::daemon::RestartOn;
     use nix::sys::signal::Signal;
+    use std::fs::File;
+
+    /// The hook is called as in a child, but in this process, where no daemon runs.
+    #[test]
+    fn a_childs_child_closes_nothing() {
+        let null = || OwnedFd::from(File::open("/dev/null").unwrap());
+        let fds = [null(), null(), null()];
+        let numbers = [&fds[0], &fds[1], &fds[2]].map(AsRawFd::as_raw_fd);
+        let [pidfile, ownership, mutex] = fds;
+        let name = CString::new("/nonexistent/d.pid").unwrap();
+        let pidfile = PidfileCleanup {
+            guard_name: name.clone(),
+            name,
+            pidfile,
+            device: 0,
+            inode: 0,
+            ownership,
+            generation: 0,
+            mutex,
+            monitored: None,
+        };
+        // Of another process, so that the end of this one cleans nothing up.
+        arm(Cleanup { owner: Pid::from_raw(1), pidfile: Some(pidfile), notify: None }).unwrap();
+        INHERITED.store(true, Ordering::SeqCst);
+        on_fork();
+        let open = |fd| std::path::Path::new(&format!("/proc/self/fd/{fd}")).exists();
+        assert!(numbers.into_iter().all(open));
+    }
 
     #[test]
     fn a_daemon_gives_up_the_ownership_only_if_its_monitor_surely_ends() {
