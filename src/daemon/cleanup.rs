@@ -88,6 +88,11 @@ pub(super) fn arm(cleanup: Cleanup) -> Result<(), Errno> {
     CLEANUP.set(cleanup).map_err(|_| Errno::EALREADY)
 }
 
+/// Whether this process is a daemon already, or a child that one forked.
+pub(super) fn is_armed() -> bool {
+    CLEANUP.get().is_some()
+}
+
 pub(super) fn on_ending(ending: Ending) -> After {
     // A child inherits the handlers. The pid tells where it was not forked by fork(3).
     let own = |cleanup: &&Cleanup| cleanup.owner == getpid() && !INHERITED.load(Ordering::SeqCst);

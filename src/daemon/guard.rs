@@ -7,7 +7,7 @@
 //! unrelated descriptor loses nothing.
 
 use super::error::Error;
-use super::pidfile::{PidfilePaths, locker};
+use super::pidfile::{PidfilePaths, Published, locker, withdraw};
 use crate::sys::lock::{lock_within, range};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -89,8 +89,32 @@ impl<'a> Section<'a> {
 
     /// Leaves the section and keeps its descriptor, with whatever else is locked through it.
     pub(super) fn leave(self) -> Result<OwnedFd, Error> {
-        unlock_mutex(self.fd.as_fd()).map_err(Error::file("unlock", &self.paths.guard))?;
+        self.unlock()?;
         Ok(self.fd)
+    }
+
+    fn unlock(&self) -> Result<(), Error> {
+        unlock_mutex(self.fd.as_fd()).map_err(Error::file("unlock", &self.paths.guard))
+    }
+
+    /// Leaves the section after a pidfile was published in it, or takes the pidfile back.
+    ///
+    /// An operator may have removed the guard meanwhile, and somebody else be inside a section of a new one. Either
+    /// they saw the lock on the published pidfile, or their guard is seen here.
+    pub(super) fn leave_published(self, published: &Published) -> Result<OwnedFd, Error> {
+        let gone = || Error::File {
+            action: "keep the lock on",
+            path: self.paths.guard.clone(),
+            errno: Errno::ESTALE,
+        };
+        let alone = leads_to(&self.paths.guard, &self.fd).then_some(()).ok_or_else(gone);
+        match alone.and_then(|()| self.unlock()) {
+            Ok(()) => Ok(self.fd),
+            Err(error) => {
+                withdraw(self.paths, published);
+                Err(error)
+            }
+        }
     }
 
     fn record(&self) -> Option<Record> {

@@ -7,15 +7,18 @@ use super::guard::{Ownership, Section};
 use super::monitor::{Setup, Supervised, supervise};
 use super::notify::NotifySocket;
 use super::options::Plan;
-use super::pidfile::{PidfilePaths, publish};
+use super::pidfile::{PidfilePaths, Published, publish};
 use super::stdio::{Stdio, release_inherited};
-use crate::sys::hooks::{Hooks, install};
-use nix::sys::signal::Signal;
+use crate::sys::hooks::{Ending, Hooks, install};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::unistd::{chdir, getpid};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// The signals whose default action ends a daemon, but not before it has cleaned up.
+const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
 
 /// A daemon that is starting: what the program does between [`DaemonOptions::start`] and
 /// [`Startup::complete`] is its initialisation.
@@ -73,14 +76,11 @@ impl Startup {
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
-        let pidfile = match (&plan.paths, ownership) {
-            (Some(paths), Some(ownership)) => {
-                let monitored = plan.monitor.map(|policy| Monitored { policy, first: restarts == 0 });
-                Some(take_pidfile(paths, ownership, monitored)?)
-            }
-            _ => None,
-        };
-        clean_up_at_the_end(pidfile, notify.clone())?;
+        let monitored = plan.monitor.map(|policy| Monitored { policy, first: restarts == 0 });
+        match (&plan.paths, ownership) {
+            (Some(paths), Some(ownership)) => own_pidfile(paths, ownership, monitored, notify.clone())?,
+            _ => clean_up_at_the_end(None, notify.clone())?,
+        }
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
@@ -121,7 +121,7 @@ impl Startup {
         Ok(())
     }
 
-    /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
+    /// The pidfile, if there is one: an absolute path.
     pub fn pidfile(&self) -> Option<&Path> {
         self.pidfile.as_deref()
     }
@@ -132,26 +132,45 @@ impl Startup {
     }
 }
 
-fn take_pidfile(
+/// Publishes the pidfile, to be removed at the end.
+fn own_pidfile(
     paths: &PidfilePaths,
     ownership: Ownership,
     monitored: Option<Monitored>,
-) -> Result<PidfileCleanup, Error> {
+    notify: Option<NotifySocket>,
+) -> Result<(), Error> {
+    let (name, guard_name) = (c_string(&paths.pidfile)?, c_string(&paths.guard)?);
     let section = Section::enter(paths)?;
+    // A signal that came between the pidfile and the handlers would leave it behind.
+    let _held = HeldSignals::hold()?;
     ownership.confirm(&section)?;
     let published = publish(paths)?;
+    let mutex = section.leave_published(&published)?;
     let (ownership, generation) = ownership.into_parts();
-    Ok(PidfileCleanup {
-        name: c_string(&paths.pidfile)?,
-        guard_name: c_string(&paths.guard)?,
-        pidfile: published.fd,
-        device: published.device,
-        inode: published.inode,
-        ownership,
-        generation,
-        mutex: section.leave()?,
-        monitored,
-    })
+    let Published { fd: pidfile, device, inode } = published;
+    let pidfile =
+        PidfileCleanup { name, guard_name, pidfile, device, inode, ownership, generation, mutex, monitored };
+    clean_up_at_the_end(Some(pidfile), notify)
+}
+
+/// The signals that the exit handlers handle, kept waiting until dropped.
+struct HeldSignals {
+    before: SigSet,
+}
+
+impl HeldSignals {
+    fn hold() -> Result<Self, Error> {
+        let (set, mut before) = (SigSet::from_iter(ENDING), SigSet::empty());
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before))
+            .map_err(Error::system("block signals"))?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+    }
 }
 
 fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySocket>) -> Result<(), Error> {
@@ -162,8 +181,11 @@ fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySoc
     let cleanup = Cleanup { owner: getpid(), pidfile, notify };
     arm(cleanup).map_err(failed())?;
     let hooks = Hooks { ending: on_ending, forked: on_fork };
-    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
-    install(hooks, &signals).map_err(failed())
+    install(hooks, &ENDING).map_err(|errno| {
+        // Nothing else may run it.
+        on_ending(Ending::Exit);
+        failed()(errno)
+    })
 }
 
 fn c_string(path: &Path) -> Result<CString, Error> {
