@@ -179,7 +179,9 @@ impl Monitored {
             (Readiness::Starting, _) => self.first,
             (Readiness::Reporting, _) => false,
             (Readiness::Ready, Ending::Exit) => !self.policy.may_restart_after_exit(),
-            (Readiness::Ready, Ending::Signal(signal)) => !self.policy.restarts(Death::Signaled(signal)),
+            (Readiness::Ready, Ending::Signal(signal)) => {
+                !self.policy.restarts(Death::Signaled(signal as i32))
+            }
         }
     }
 }
