@@ -308,12 +308,14 @@ mod tests {
     /// nix's waitpid fails for it, after having reaped the child.
     #[test]
     fn a_death_by_a_real_time_signal_is_a_death() {
-        let child = Command::new("sh").args(["-c", "kill -40 $$"]).process_group(0).spawn().unwrap();
+        let mut child = Command::new("sh").args(["-c", "kill -40 $$"]).process_group(0).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let ended = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
         let waited = nix::sys::wait::waitid(nix::sys::wait::Id::Pid(pid), ended);
         assert!(matches!(waited, Ok(_) | Err(Errno::EINVAL)));
         let status = reap(pid).unwrap().unwrap();
+        // Reaped already, which std cannot know.
+        assert!(child.wait().is_err());
         assert_eq!(status.death, Death::Signaled(40));
         assert_eq!(status.to_string(), "killed (signal 40)");
     }
