@@ -14,7 +14,7 @@ use nix::unistd::{Pid, close, getpid, pause, unlink};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// What a daemon must undo, and with what.
 #[derive(Debug)]
@@ -38,14 +38,47 @@ pub(super) struct PidfileCleanup {
     pub(super) generation: i64,
     /// The guard, opened by the daemon alone, ready for a section even if descriptors have run out.
     pub(super) mutex: OwnedFd,
-    /// The monitor's policy, if there is a monitor.
-    pub(super) monitored: Option<RestartPolicy>,
+    pub(super) monitored: Option<Monitored>,
+}
+
+/// What a daemon knows of its monitor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Monitored {
+    pub(super) policy: RestartPolicy,
+    /// There was no daemon before: if this one fails to start, the monitor ends.
+    pub(super) first: bool,
+}
+
+/// Whether the daemon has reported that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Starting,
+    /// Nobody can say what its monitor knows.
+    Reporting,
+    Ready,
+}
+
+static READINESS: AtomicU8 = AtomicU8::new(Readiness::Starting as u8);
+
+pub(super) fn set_readiness(readiness: Readiness) {
+    READINESS.store(readiness as u8, Ordering::SeqCst);
+}
+
+fn readiness() -> Readiness {
+    match READINESS.load(Ordering::SeqCst) {
+        value if value == Readiness::Starting as u8 => Readiness::Starting,
+        value if value == Readiness::Ready as u8 => Readiness::Ready,
+        _ => Readiness::Reporting,
+    }
 }
 
 const ARMED: u8 = 0;
 const RUNNING: u8 = 1;
 const DONE: u8 = 2;
 
+/// Whether this process is a child that the daemon forked: it has nothing to clean up, whatever its pid (in a
+/// pid namespace of its own it may have the daemon's).
+static INHERITED: AtomicBool = AtomicBool::new(false);
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
 
@@ -55,9 +88,15 @@ pub(super) fn arm(cleanup: Cleanup) -> Result<(), Errno> {
     CLEANUP.set(cleanup).map_err(|_| Errno::EALREADY)
 }
 
+/// Whether this process is a daemon already, or a child that one forked.
+pub(super) fn is_armed() -> bool {
+    CLEANUP.get().is_some()
+}
+
 pub(super) fn on_ending(ending: Ending) -> After {
-    // A child that the daemon forked inherits the handlers, but nothing to clean up.
-    let Some(cleanup) = CLEANUP.get().filter(|cleanup| cleanup.owner == getpid()) else {
+    // A child inherits the handlers. The pid tells where it was not forked by fork(3).
+    let own = |cleanup: &&Cleanup| cleanup.owner == getpid() && !INHERITED.load(Ordering::SeqCst);
+    let Some(cleanup) = CLEANUP.get().filter(own) else {
         return After::Die;
     };
     match STATE.compare_exchange(ARMED, RUNNING, Ordering::SeqCst, Ordering::SeqCst) {
@@ -83,7 +122,12 @@ pub(super) fn on_ending(ending: Ending) -> After {
 }
 
 /// In a child that the daemon forks: lets go of the ownership, which would otherwise outlive the daemon.
+///
+/// Once: in a child's child the same numbers are descriptors of the program's own.
 pub(super) fn on_fork() {
+    if INHERITED.swap(true, Ordering::SeqCst) {
+        return;
+    }
     if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get() {
         for fd in [&pidfile.ownership, &pidfile.mutex, &pidfile.pidfile] {
             let _ = close(fd.as_raw_fd());
@@ -102,7 +146,9 @@ impl PidfileCleanup {
         {
             let _ = unlink(self.name.as_c_str());
         }
-        if self.is_final(ending) {
+        // If the monitor, where there is one, ends as well, then the ownership ends here, together with the
+        // pidfile, and whoever sees the pidfile gone can start at once.
+        if self.monitored.is_none_or(|monitored| monitored.ends(readiness(), ending)) {
             release_ownership(self.ownership.as_fd(), self.generation);
         }
         std::mem::forget(reopened);
@@ -124,16 +170,70 @@ impl PidfileCleanup {
         }
         None
     }
+}
 
-    /// Whether the monitor, if there is one, will end as well: then the ownership ends here, together with
-    /// the pidfile, and whoever sees the pidfile gone can start at once.
-    fn is_final(&self, ending: Ending) -> bool {
-        let Some(policy) = self.monitored else {
-            return true;
+impl Monitored {
+    /// Whether the monitor will surely end when the daemon does.
+    fn ends(&self, readiness: Readiness, ending: Ending) -> bool {
+        match (readiness, ending) {
+            (Readiness::Starting, _) => self.first,
+            (Readiness::Reporting, _) => false,
+            (Readiness::Ready, Ending::Exit) => !self.policy.may_restart_after_exit(),
+            (Readiness::Ready, Ending::Signal(signal)) => {
+                !self.policy.restarts(Death::Signaled(signal as i32))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::RestartOn;
+    use nix::sys::signal::Signal;
+    use std::fs::File;
+
+    /// The hook is called as in a child, but in this process, where no daemon runs.
+    #[test]
+    fn a_childs_child_closes_nothing() {
+        let null = || OwnedFd::from(File::open("/dev/null").unwrap());
+        let fds = [null(), null(), null()];
+        let numbers = [&fds[0], &fds[1], &fds[2]].map(AsRawFd::as_raw_fd);
+        let [pidfile, ownership, mutex] = fds;
+        let name = CString::new("/nonexistent/d.pid").unwrap();
+        let pidfile = PidfileCleanup {
+            guard_name: name.clone(),
+            name,
+            pidfile,
+            device: 0,
+            inode: 0,
+            ownership,
+            generation: 0,
+            mutex,
+            monitored: None,
         };
-        match ending {
-            Ending::Exit => !policy.may_restart_after_exit(),
-            Ending::Signal(signal) => !policy.restarts(Death::Signaled(signal)),
+        // Of another process, so that the end of this one cleans nothing up.
+        arm(Cleanup { owner: Pid::from_raw(1), pidfile: Some(pidfile), notify: None }).unwrap();
+        INHERITED.store(true, Ordering::SeqCst);
+        on_fork();
+        let open = |fd| std::path::Path::new(&format!("/proc/self/fd/{fd}")).exists();
+        assert!(numbers.into_iter().all(open));
+    }
+
+    #[test]
+    fn a_daemon_gives_up_the_ownership_only_if_its_monitor_surely_ends() {
+        let terminated = Ending::Signal(Signal::SIGTERM);
+        for first in [true, false] {
+            let monitored = Monitored { policy: RestartPolicy::default(), first };
+            // The monitor starts it again, whatever the policy, unless it was the first.
+            assert_eq!(monitored.ends(Readiness::Starting, Ending::Exit), first);
+            assert_eq!(monitored.ends(Readiness::Starting, terminated), first);
+            assert!(!monitored.ends(Readiness::Reporting, terminated));
+            assert!(monitored.ends(Readiness::Ready, terminated));
+            assert!(monitored.ends(Readiness::Ready, Ending::Exit));
+            assert!(!monitored.ends(Readiness::Ready, Ending::Signal(Signal::SIGALRM)));
+            let policy = RestartPolicy::default().on(RestartOn::Failure);
+            assert!(!Monitored { policy, first }.ends(Readiness::Ready, Ending::Exit));
         }
     }
 }

@@ -5,13 +5,15 @@ use super::restart::Death;
 use crate::sys::exit::exit_immediately;
 use crate::sys::fork::{Fork, ForkError, fork};
 use crate::sys::signal::{Disposition, disposition, set_default, set_ignored};
+use crate::sys::wait::{self, Ended};
 use nix::errno::Errno;
+use nix::libc::SI_KERNEL;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write};
@@ -38,8 +40,12 @@ impl fmt::Display for Status {
 }
 
 /// What strsignal(3) says of the signals that a program dies of most; the others by their names.
-fn signal_text(signal: Signal) -> &'static str {
-    match signal {
+fn signal_text(number: i32) -> Cow<'static, str> {
+    let Ok(signal) = Signal::try_from(number) else {
+        // strsignal(3) numbers the real-time signals from SIGRTMIN, which the C library may move.
+        return format!("signal {number}").into();
+    };
+    let text = match signal {
         Signal::SIGHUP => "Hangup",
         Signal::SIGINT => "Interrupt",
         Signal::SIGQUIT => "Quit",
@@ -59,7 +65,8 @@ fn signal_text(signal: Signal) -> &'static str {
         Signal::SIGXFSZ => "File size limit exceeded",
         Signal::SIGSYS => "Bad system call",
         other => other.as_str(),
-    }
+    };
+    text.into()
 }
 
 /// Signals that are received from a descriptor instead of interrupting, until dropped or undone.
@@ -88,9 +95,12 @@ impl SignalWatch {
     }
 
     /// The next signal that has arrived, if any.
-    pub(super) fn next(&self) -> Result<Option<Signal>, Error> {
+    pub(super) fn next(&self) -> Result<Option<Arrived>, Error> {
         let info = self.signals.read_signal().map_err(Error::system("read a signal"))?;
-        Ok(info.and_then(|info| Signal::try_from(info.ssi_signo as i32).ok()))
+        Ok(info.and_then(|info| {
+            let signal = Signal::try_from(info.ssi_signo as i32).ok()?;
+            Some(Arrived { signal, by_kernel: info.ssi_code == SI_KERNEL })
+        }))
     }
 
     /// Waits until a signal arrives, `channel` has news or ends, or the time has come.
@@ -127,6 +137,14 @@ fn timeout(left: Option<Duration>) -> PollTimeout {
     PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }
 
+/// A signal that was received.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived {
+    pub(super) signal: Signal,
+    /// Sent by no process: a terminal's, for instance.
+    pub(super) by_kernel: bool,
+}
+
 /// Why [`SignalWatch::wait`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wake {
@@ -144,10 +162,13 @@ pub(super) struct Notifier {
 
 impl Notifier {
     /// Reports readiness. That nobody listens any more is no error of the daemon's.
-    pub(super) fn ready(self) -> Result<(), Error> {
-        match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
-            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
-            Err(errno) => Err(Error::system("report that startup is complete")(errno)),
+    pub(super) fn ready(&self) -> Result<(), Error> {
+        loop {
+            match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::system("report that startup is complete")(errno)),
+            }
         }
     }
 }
@@ -200,19 +221,11 @@ impl Child {
 
 /// How the process `pid` ended, if it has. Never waits.
 pub(super) fn reap(pid: Pid) -> Result<Option<Status>, Error> {
-    loop {
-        return match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, status)) => {
-                Ok(Some(Status { death: Death::Exited(status), core_dumped: false }))
-            }
-            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => {
-                Ok(Some(Status { death: Death::Signaled(signal), core_dumped }))
-            }
-            Ok(_) => Ok(None),
-            Err(Errno::EINTR) => continue,
-            Err(errno) => Err(Error::system("wait for a child process")(errno)),
-        };
-    }
+    let ended = wait::reap(pid).map_err(Error::system("wait for a child process"))?;
+    Ok(ended.map(|ended| match ended {
+        Ended::Exited(status) => Status { death: Death::Exited(status), core_dumped: false },
+        Ended::Signaled { signal, core_dumped } => Status { death: Death::Signaled(signal), core_dumped },
+    }))
 }
 
 /// Puts the calling process into the background: returns in the new process only. The one that was called
@@ -232,7 +245,7 @@ pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifie
 
 /// The foreground process: waits for the outcome and says which exit status tells it.
 fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
-    let until = limit.map(|limit| Instant::now() + limit);
+    let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
         if child.is_ready() {
             return 0;
@@ -284,4 +297,26 @@ fn reset_signals() -> Result<(), Error> {
         }
     }
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(failed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    /// nix's waitpid fails for it, after having reaped the child.
+    #[test]
+    fn a_death_by_a_real_time_signal_is_a_death() {
+        let mut child = Command::new("sh").args(["-c", "kill -40 $$"]).process_group(0).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let ended = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
+        let waited = nix::sys::wait::waitid(nix::sys::wait::Id::Pid(pid), ended);
+        assert!(matches!(waited, Ok(_) | Err(Errno::EINVAL)));
+        let status = reap(pid).unwrap().unwrap();
+        // Reaped already, which std cannot know.
+        assert!(child.wait().is_err());
+        assert_eq!(status.death, Death::Signaled(40));
+        assert_eq!(status.to_string(), "killed (signal 40)");
+    }
 }

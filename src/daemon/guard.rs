@@ -7,7 +7,7 @@
 //! unrelated descriptor loses nothing.
 
 use super::error::Error;
-use super::pidfile::{PidfilePaths, locker};
+use super::pidfile::{PidfilePaths, Published, locker, withdraw};
 use crate::sys::lock::{lock_within, range};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -89,8 +89,32 @@ impl<'a> Section<'a> {
 
     /// Leaves the section and keeps its descriptor, with whatever else is locked through it.
     pub(super) fn leave(self) -> Result<OwnedFd, Error> {
-        unlock_mutex(self.fd.as_fd()).map_err(Error::file("unlock", &self.paths.guard))?;
+        self.unlock()?;
         Ok(self.fd)
+    }
+
+    fn unlock(&self) -> Result<(), Error> {
+        unlock_mutex(self.fd.as_fd()).map_err(Error::file("unlock", &self.paths.guard))
+    }
+
+    /// Leaves the section after a pidfile was published in it, or takes the pidfile back.
+    ///
+    /// An operator may have removed the guard meanwhile, and somebody else be inside a section of a new one. Either
+    /// they saw the lock on the published pidfile, or their guard is seen here.
+    pub(super) fn leave_published(self, published: &Published) -> Result<OwnedFd, Error> {
+        let gone = || Error::File {
+            action: "keep the lock on",
+            path: self.paths.guard.clone(),
+            errno: Errno::ESTALE,
+        };
+        let alone = leads_to(&self.paths.guard, &self.fd).then_some(()).ok_or_else(gone);
+        match alone.and_then(|()| self.unlock()) {
+            Ok(()) => Ok(self.fd),
+            Err(error) => {
+                withdraw(self.paths, published);
+                Err(error)
+            }
+        }
     }
 
     fn record(&self) -> Option<Record> {
@@ -167,8 +191,20 @@ impl Ownership {
         Ok(Self { fd: section.leave()?, generation })
     }
 
+    /// Makes sure, in a section, that the ownership is this process's to use. A daemon that shared it may have
+    /// given it up, wrongly expecting its monitor to end: then it is taken again, unless somebody else was faster.
+    pub(super) fn confirm(&self, section: &Section<'_>) -> Result<(), Error> {
+        if !self.is_current(section) {
+            return Err(self.taken_over(section));
+        }
+        match try_own(&self.fd, self.generation).map_err(Error::file("lock", &section.paths.guard))? {
+            true => Ok(()),
+            false => Err(section.already_running(section.record(), locker(&section.paths.pidfile))),
+        }
+    }
+
     /// Whether nobody has taken the pidfile over.
-    pub(super) fn is_current(&self, section: &Section<'_>) -> bool {
+    fn is_current(&self, section: &Section<'_>) -> bool {
         leads_to(&section.paths.guard, &self.fd)
             && section.record().is_none_or(|record| record.generation == self.generation)
     }
@@ -177,18 +213,15 @@ impl Ownership {
     /// somebody removed the guard, and fails if there is another owner now.
     pub(super) fn renew(&mut self, paths: &PidfilePaths) -> Result<(), Error> {
         let section = Section::enter(paths)?;
-        if self.is_current(&section) {
-            return Ok(());
-        }
         if leads_to(&paths.guard, &self.fd) {
-            return Err(self.taken_over(&section));
+            return self.confirm(&section);
         }
         drop(section);
         *self = Self::acquire(paths, false)?;
         Ok(())
     }
 
-    pub(super) fn taken_over(&self, section: &Section<'_>) -> Error {
+    fn taken_over(&self, section: &Section<'_>) -> Error {
         let pid = section.record().map(|record| record.pid);
         Error::TakenOver { pidfile: section.paths.pidfile.clone(), pid }
     }

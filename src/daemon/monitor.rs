@@ -1,6 +1,6 @@
 //! The supervising parent: forks the daemon, waits for its death, restarts it.
 
-use super::detach::{Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say};
+use super::detach::{Arrived, Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say};
 use super::error::{Error, seconds};
 use super::guard::{Ownership, Section};
 use super::notify::NotifySocket;
@@ -9,9 +9,10 @@ use super::restart::{Death, RestartPolicy};
 use super::stdio::Stdio;
 use super::title::MonitorTitle;
 use crate::sys::exit::exit_immediately;
+use crate::sys::signal::{Disposition, disposition};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,15 @@ pub(super) struct Supervised {
 
 /// Turns the calling process into a monitor. Returns in the daemons only.
 pub(super) fn supervise(setup: Setup<'_>) -> Result<Supervised, Error> {
-    let watch = SignalWatch::start(&FORWARDED)?;
+    // What whoever started it has made the process ignore (nohup(1), a shell's `&`) is nothing to act upon. A
+    // blocked signal would arrive although it is ignored.
+    let mut forwarded = Vec::new();
+    for signal in FORWARDED {
+        if disposition(signal).map_err(Error::system("watch signals"))? != Disposition::Ignored {
+            forwarded.push(signal);
+        }
+    }
+    let watch = SignalWatch::start(&forwarded)?;
     let title = MonitorTitle::take(&setup.program);
     let monitor = Monitor {
         setup,
@@ -152,12 +161,12 @@ impl Monitor<'_> {
         if let Some(notify) = &self.setup.notify {
             notify.ready();
         }
-        self.setup.foreground.take().map_or(Ok(()), Notifier::ready)
+        self.setup.foreground.take().map_or(Ok(()), |foreground| foreground.ready())
     }
 
     /// Hands on what has arrived. Without a daemon only a wish to end counts.
     fn forward_signals(&mut self, daemon: Option<Pid>) -> Result<(), Error> {
-        while let Some(signal) = self.watch.next()? {
+        while let Some(Arrived { signal, by_kernel }) = self.watch.next()? {
             if signal == Signal::SIGCHLD {
                 continue;
             }
@@ -168,7 +177,13 @@ impl Monitor<'_> {
                 Signal::SIGHUP => !detached,
                 _ => false,
             };
-            if let Some(daemon) = daemon {
+            // A key pressed at a terminal reaches the whole process group: twice would be once too often for
+            // a daemon that stops gracefully at first and at once the second time.
+            let has_it_already = |daemon| {
+                let key = by_kernel && matches!(signal, Signal::SIGINT | Signal::SIGQUIT);
+                key && getpgid(Some(daemon)) == getpgid(None)
+            };
+            if let Some(daemon) = daemon.filter(|&daemon| !has_it_already(daemon)) {
                 // The daemon has not been waited for yet, so the number is still its own.
                 let _ = kill(daemon, signal);
             }

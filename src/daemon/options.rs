@@ -1,5 +1,6 @@
 //! What a daemon wants, and the checks that come before anything is done.
 
+use super::cleanup::is_armed;
 use super::error::Error;
 use super::pidfile::{Pidfile, PidfilePaths};
 use super::restart::RestartPolicy;
@@ -7,11 +8,12 @@ use super::startup::Startup;
 use super::stdio::{StandardFd, Stdio, StdioOptions, ensure_open};
 use super::user::UserSpec;
 use crate::sys::fork::thread_count;
+use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 /// How a process becomes a daemon.
@@ -195,6 +197,10 @@ impl DaemonOptions {
     /// of a later step is returned in the process that would have become the daemon: exit with a status
     /// other than 0, as every `main` does that returns it, and the foreground process does the same.
     pub fn start(self) -> Result<Startup, Error> {
+        // A second pidfile could not be cleaned up, and looking at the first would drop its lock.
+        if is_armed() {
+            return Err(Error::System { action: "become a daemon twice", errno: Errno::EALREADY });
+        }
         ensure_open()?;
         let plan = self.prepare()?;
         Startup::run(plan)
@@ -211,7 +217,8 @@ impl DaemonOptions {
         }
         let rundir = self.rundir.clone().unwrap_or_else(default_rundir);
         let pidfile = self.pidfile.as_ref().map(|pidfile| pidfile.resolve(&rundir, &self.program));
-        let paths = pidfile.map(PidfilePaths::new).transpose()?;
+        // RUNDIR may be relative, and a detached daemon moves to `/`.
+        let paths = pidfile.map(|pidfile| absolute(&pidfile).and_then(PidfilePaths::new)).transpose()?;
         if let Some(user) = user {
             user.resolve()?.assume()?;
         }
@@ -233,6 +240,13 @@ impl DaemonOptions {
             keep_inherited_fds: self.keep_inherited_fds,
         })
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    path::absolute(path).map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        Error::File { action: "find the working directory for", path: path.to_owned(), errno }
+    })
 }
 
 fn default_rundir() -> PathBuf {

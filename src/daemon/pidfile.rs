@@ -133,58 +133,61 @@ pub(super) struct Published {
 /// To be called inside a section.
 pub(super) fn publish(paths: &PidfilePaths) -> Result<Published, Error> {
     let published = match publish_unnamed(paths)? {
-        Some(fd) => fd,
+        Some(published) => published,
         None => publish_renamed(paths)?,
     };
-    let status = fstat(&published).map_err(Error::file("inspect", &paths.pidfile))?;
-    let published = Published { fd: published, device: status.st_dev, inode: status.st_ino };
     remember_own(&published);
     Ok(published)
 }
 
 /// With a file that has no name until it is complete, so that no crash leaves a temporary one behind.
 /// `None` where the file system has no such files.
-fn publish_unnamed(paths: &PidfilePaths) -> Result<Option<OwnedFd>, Error> {
+fn publish_unnamed(paths: &PidfilePaths) -> Result<Option<Published>, Error> {
     let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
     let Ok(fd) = open(&paths.folder, flags, Mode::S_IRUSR | Mode::S_IWUSR) else {
         return Ok(None);
     };
-    fill(&fd, &paths.pidfile)?;
+    let file = fill(fd, &paths.pidfile)?;
     unlink_if_there(&paths.pidfile)?;
     // linkat(2): the way to link a file by its descriptor without CAP_DAC_READ_SEARCH.
-    let by_descriptor = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let by_descriptor = format!("/proc/self/fd/{}", file.fd.as_raw_fd());
     let follow = AtFlags::AT_SYMLINK_FOLLOW;
     match linkat(AT_FDCWD, by_descriptor.as_str(), AT_FDCWD, &paths.pidfile, follow) {
-        Ok(()) => Ok(Some(fd)),
+        Ok(()) => Ok(Some(file)),
         // No /proc, or a security module that forbids it.
         Err(_) => Ok(None),
     }
 }
 
-fn publish_renamed(paths: &PidfilePaths) -> Result<OwnedFd, Error> {
+fn publish_renamed(paths: &PidfilePaths) -> Result<Published, Error> {
     // A crash may have left one; no process uses it now, since this one is inside the section.
     unlink_if_there(&paths.temporary)?;
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let fd = open(&paths.temporary, flags, Mode::S_IRUSR | Mode::S_IWUSR)
         .map_err(Error::file("create", &paths.temporary))?;
-    let renamed = fill(&fd, &paths.temporary).and_then(|()| {
+    let renamed = fill(fd, &paths.temporary).and_then(|file| {
         fs::rename(&paths.temporary, &paths.pidfile)
+            .map(|()| file)
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
             .map_err(Error::file("rename a new file to", &paths.pidfile))
     });
     if renamed.is_err() {
         let _ = unlink(&paths.temporary);
     }
-    renamed.map(|()| fd)
+    renamed
 }
 
-/// Locks the file for this process and writes its pid, 0644 whatever the umask.
-fn fill(fd: &OwnedFd, path: &Path) -> Result<(), Error> {
-    fchmod(fd, Mode::from_bits_truncate(0o644)).map_err(Error::file("change the mode of", path))?;
-    fcntl(fd, FcntlArg::F_SETLK(&range(F_WRLCK, 0, 0))).map_err(Error::file("lock", path))?;
+/// Locks the file for this process and writes its pid, 0644 whatever the umask. All that can fail is done here,
+/// before the file gets its name.
+fn fill(fd: OwnedFd, path: &Path) -> Result<Published, Error> {
+    let status = fstat(&fd).map_err(Error::file("inspect", path))?;
+    fchmod(&fd, Mode::from_bits_truncate(0o644)).map_err(Error::file("change the mode of", path))?;
+    fcntl(&fd, FcntlArg::F_SETLK(&range(F_WRLCK, 0, 0))).map_err(Error::file("lock", path))?;
     let content = format!("{}\n", getpid());
-    match write(fd, content.as_bytes()).map_err(Error::file("write", path))? {
-        written if written == content.len() => Ok(()),
+    match write(&fd, content.as_bytes()).map_err(Error::file("write", path))? {
+        written if written == content.len() => {
+            Ok(Published { fd, device: status.st_dev, inode: status.st_ino })
+        }
         _ => Err(Error::file("write", path)(Errno::ENOSPC)),
     }
 }
@@ -193,6 +196,13 @@ fn unlink_if_there(path: &Path) -> Result<(), Error> {
     match unlink(path) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => Err(Error::file("replace", path)(errno)),
+    }
+}
+
+/// Takes back what was published, if the name still leads to it: the start has failed.
+pub(super) fn withdraw(paths: &PidfilePaths, published: &Published) {
+    if stat(&paths.pidfile).is_ok_and(|now| (now.st_dev, now.st_ino) == (published.device, published.inode)) {
+        let _ = unlink(&paths.pidfile);
     }
 }
 

@@ -103,11 +103,11 @@ impl RestartPolicy {
     pub(super) fn restarts(&self, death: Death) -> bool {
         match (self.on, death) {
             (RestartOn::Always, _) => true,
-            (RestartOn::ErrorSignals, Death::Signaled(signal)) => ERROR_SIGNALS.contains(&signal),
+            (RestartOn::ErrorSignals, Death::Signaled(signal)) => is_among(&ERROR_SIGNALS, signal),
             (RestartOn::ErrorSignals, Death::Exited(_)) => false,
             (RestartOn::Failure, Death::Exited(status)) => status != 0,
             (RestartOn::Failure, Death::Signaled(signal)) => {
-                ![Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].contains(&signal)
+                !is_among(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP], signal)
             }
         }
     }
@@ -132,13 +132,17 @@ impl RestartPolicy {
     }
 }
 
+fn is_among(signals: &[Signal], number: i32) -> bool {
+    signals.iter().any(|&signal| signal as i32 == number)
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Death {
     /// By `exit`, with this status.
     Exited(i32),
-    /// By this signal.
-    Signaled(Signal),
+    /// By the signal of this number, which may be a real-time one.
+    Signaled(i32),
 }
 
 #[cfg(test)]
@@ -149,7 +153,7 @@ mod tests {
     fn only_error_signals_restart_by_default() {
         let policy = RestartPolicy::default();
         for signal in Signal::iterator() {
-            assert_eq!(policy.restarts(Death::Signaled(signal)), ERROR_SIGNALS.contains(&signal));
+            assert_eq!(policy.restarts(Death::Signaled(signal as i32)), ERROR_SIGNALS.contains(&signal));
         }
         assert!(!policy.restarts(Death::Exited(0)) && !policy.restarts(Death::Exited(1)));
     }
@@ -158,8 +162,8 @@ mod tests {
     fn failure_restarts_what_nobody_asked_for() {
         let policy = RestartPolicy::default().on(RestartOn::Failure);
         assert!(policy.restarts(Death::Exited(3)) && !policy.restarts(Death::Exited(0)));
-        assert!(policy.restarts(Death::Signaled(Signal::SIGUSR1)));
-        assert!(!policy.restarts(Death::Signaled(Signal::SIGTERM)));
+        assert!(policy.restarts(Death::Signaled(Signal::SIGUSR1 as i32)));
+        assert!(!policy.restarts(Death::Signaled(Signal::SIGTERM as i32)));
     }
 
     #[test]

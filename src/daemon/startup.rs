@@ -1,22 +1,24 @@
 //! The order of events from an ordinary process to a ready daemon.
 
-use super::cleanup::{Cleanup, PidfileCleanup, arm, on_ending, on_fork};
+use super::cleanup::{Cleanup, Monitored, PidfileCleanup, Readiness, arm, on_ending, on_fork, set_readiness};
 use super::detach::{Notifier, detach};
 use super::error::Error;
 use super::guard::{Ownership, Section};
 use super::monitor::{Setup, Supervised, supervise};
 use super::notify::NotifySocket;
 use super::options::Plan;
-use super::pidfile::{PidfilePaths, publish};
-use super::restart::RestartPolicy;
+use super::pidfile::{PidfilePaths, Published, publish};
 use super::stdio::{Stdio, release_inherited};
-use crate::sys::hooks::{Hooks, install};
+use crate::sys::hooks::{Ending, Hooks, install};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::unistd::{chdir, getpid};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// The signals whose default action ends a daemon, but not before it has cleaned up.
+const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
 
 /// A daemon that is starting: what the program does between [`DaemonOptions::start`] and
 /// [`Startup::complete`] is its initialisation.
@@ -61,7 +63,7 @@ impl Startup {
         let mut restarts = 0;
         if let Some(policy) = plan.monitor {
             let supervised = supervise(Setup {
-                program: plan.program.clone(),
+                program: plan.program,
                 policy,
                 stdio: plan.detach.then_some(&plan.stdio),
                 foreground: notifier.take(),
@@ -74,7 +76,11 @@ impl Startup {
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
-        become_owner(&plan, ownership, notify.clone())?;
+        let monitored = plan.monitor.map(|policy| Monitored { policy, first: restarts == 0 });
+        match (&plan.paths, ownership) {
+            (Some(paths), Some(ownership)) => own_pidfile(paths, ownership, monitored, notify.clone())?,
+            _ => clean_up_at_the_end(None, notify.clone())?,
+        }
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
@@ -86,12 +92,13 @@ impl Startup {
     }
 
     /// Reports that the daemon is ready: a detached one moves to `/` and lets go of the standard descriptors,
-    /// then the foreground process exits 0. Further calls do nothing.
+    /// then the foreground process exits 0. Once that has succeeded, further calls do nothing.
     ///
     /// # Errors
-    /// If one of these steps fails. The daemon should end then.
+    /// If one of these steps fails. The daemon should end then: its standard error may already lead elsewhere,
+    /// but its exit status still reaches the operator.
     pub fn complete(&self) -> Result<(), Error> {
-        if self.completed.replace(true) {
+        if self.completed.get() {
             return Ok(());
         }
         // The report comes last: when the foreground process is gone, all of this must be true.
@@ -104,10 +111,17 @@ impl Startup {
         if let Some(notify) = &self.notify {
             notify.ready();
         }
-        self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
+        if let Some(notifier) = &*self.notifier.borrow() {
+            set_readiness(Readiness::Reporting);
+            notifier.ready()?;
+        }
+        self.notifier.take();
+        set_readiness(Readiness::Ready);
+        self.completed.set(true);
+        Ok(())
     }
 
-    /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
+    /// The pidfile, if there is one: an absolute path.
     pub fn pidfile(&self) -> Option<&Path> {
         self.pidfile.as_deref()
     }
@@ -118,47 +132,45 @@ impl Startup {
     }
 }
 
-/// Publishes the pidfile and sees to it that the end of the daemon removes it.
-fn become_owner(
-    plan: &Plan,
-    ownership: Option<Ownership>,
-    notify: Option<NotifySocket>,
-) -> Result<(), Error> {
-    // A signal between the two would leave the pidfile behind. It arrives afterwards instead.
-    let mut before = SigSet::empty();
-    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))
-        .map_err(Error::system("block signals"))?;
-    let pidfile = match (&plan.paths, ownership) {
-        (Some(paths), Some(ownership)) => take_pidfile(paths, ownership, plan.monitor).map(Some),
-        _ => Ok(None),
-    };
-    let done = pidfile.and_then(|pidfile| clean_up_at_the_end(pidfile, notify));
-    let restored = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
-    done.and(restored.map_err(Error::system("unblock signals")))
-}
-
-fn take_pidfile(
+/// Publishes the pidfile, to be removed at the end.
+fn own_pidfile(
     paths: &PidfilePaths,
     ownership: Ownership,
-    monitored: Option<RestartPolicy>,
-) -> Result<PidfileCleanup, Error> {
+    monitored: Option<Monitored>,
+    notify: Option<NotifySocket>,
+) -> Result<(), Error> {
+    let (name, guard_name) = (c_string(&paths.pidfile)?, c_string(&paths.guard)?);
     let section = Section::enter(paths)?;
-    if !ownership.is_current(&section) {
-        return Err(ownership.taken_over(&section));
-    }
+    // A signal that came between the pidfile and the handlers would leave it behind.
+    let _held = HeldSignals::hold()?;
+    ownership.confirm(&section)?;
     let published = publish(paths)?;
+    let mutex = section.leave_published(&published)?;
     let (ownership, generation) = ownership.into_parts();
-    Ok(PidfileCleanup {
-        name: c_string(&paths.pidfile)?,
-        guard_name: c_string(&paths.guard)?,
-        pidfile: published.fd,
-        device: published.device,
-        inode: published.inode,
-        ownership,
-        generation,
-        mutex: section.leave()?,
-        monitored,
-    })
+    let Published { fd: pidfile, device, inode } = published;
+    let pidfile =
+        PidfileCleanup { name, guard_name, pidfile, device, inode, ownership, generation, mutex, monitored };
+    clean_up_at_the_end(Some(pidfile), notify)
+}
+
+/// The signals that the exit handlers handle, kept waiting until dropped.
+struct HeldSignals {
+    before: SigSet,
+}
+
+impl HeldSignals {
+    fn hold() -> Result<Self, Error> {
+        let (set, mut before) = (SigSet::from_iter(ENDING), SigSet::empty());
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before))
+            .map_err(Error::system("block signals"))?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
+    }
 }
 
 fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySocket>) -> Result<(), Error> {
@@ -169,8 +181,11 @@ fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySoc
     let cleanup = Cleanup { owner: getpid(), pidfile, notify };
     arm(cleanup).map_err(failed())?;
     let hooks = Hooks { ending: on_ending, forked: on_fork };
-    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
-    install(hooks, &signals).map_err(failed())
+    install(hooks, &ENDING).map_err(|errno| {
+        // Nothing else may run it.
+        on_ending(Ending::Exit);
+        failed()(errno)
+    })
 }
 
 fn c_string(path: &Path) -> Result<CString, Error> {

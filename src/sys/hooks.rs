@@ -1,6 +1,6 @@
 //! Code that runs when a process ends or forks: `atexit(3)`, `sigaction(2)`, `pthread_atfork(3)`.
 
-use super::signal::{Disposition, disposition, set_default};
+use super::signal::{Disposition, disposition, is_action, set_default};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use std::sync::OnceLock;
@@ -34,6 +34,9 @@ pub(crate) struct Hooks {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
+/// The handler, as one address: the compiler may give a function several.
+static HANDLER: extern "C" fn(libc::c_int) = on_signal;
+
 /// Installs the hooks, and for each of `signals` whose action is the default one a handler that runs the
 /// hook and then lets the default action follow. Hooks are installed once; a later call changes none.
 pub(crate) fn install(hooks: Hooks, signals: &[Signal]) -> Result<(), Errno> {
@@ -51,7 +54,7 @@ pub(crate) fn install(hooks: Hooks, signals: &[Signal]) -> Result<(), Errno> {
     }
     for &signal in signals {
         if disposition(signal)? == Disposition::Default {
-            let handler = SigHandler::Handler(on_signal);
+            let handler = SigHandler::Handler(HANDLER);
             let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::all());
             // SAFETY: `on_signal` calls only async-signal-safe functions (the contract of `Hooks`).
             unsafe { sigaction(signal, &action) }?;
@@ -72,9 +75,12 @@ extern "C" fn in_child() {
     }
 }
 
+/// Called for a signal. Also called by handlers that were installed later and call their predecessors, as those of
+/// signal-hook and so of tokio do: the program handles the signal itself then, and nothing must happen here.
 extern "C" fn on_signal(number: libc::c_int) {
     let errno = Errno::last();
     if let (Some(hooks), Ok(signal)) = (HOOKS.get(), Signal::try_from(number))
+        && is_action(signal, HANDLER)
         && (hooks.ending)(Ending::Signal(signal)) == After::Die
     {
         let _ = set_default(signal);
@@ -85,4 +91,25 @@ extern "C" fn on_signal(number: libc::c_int) {
         let _ = own.thread_unblock();
     }
     errno.set();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static ENDED: AtomicBool = AtomicBool::new(false);
+
+    fn ending(ending: Ending) -> After {
+        ENDED.store(ending != Ending::Exit, Ordering::SeqCst);
+        After::Die
+    }
+
+    #[test]
+    fn a_handler_that_calls_its_predecessor_does_not_end_the_process() {
+        install(Hooks { ending, forked: || () }, &[]).unwrap();
+        // As signal-hook does. The action is not ours: if this went on, the test would die of the signal.
+        HANDLER(Signal::SIGUSR2 as libc::c_int);
+        assert!(!ENDED.load(Ordering::SeqCst));
+    }
 }

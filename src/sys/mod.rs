@@ -22,3 +22,4 @@ pub(crate) mod private_fds;
 pub(crate) mod reaper;
 pub(crate) mod signal;
 pub(crate) mod title;
+pub(crate) mod wait;

@@ -17,17 +17,25 @@ pub(crate) enum Disposition {
 
 /// The calling process's disposition for `signal`.
 pub(crate) fn disposition(signal: Signal) -> Result<Disposition, Errno> {
+    Ok(match action(signal)? {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignored,
+        _ => Disposition::Handler,
+    })
+}
+
+/// Whether `handler` is what the calling process does with `signal`. Async-signal-safe.
+pub(crate) fn is_action(signal: Signal, handler: extern "C" fn(libc::c_int)) -> bool {
+    action(signal) == Ok(handler as libc::sighandler_t)
+}
+
+fn action(signal: Signal) -> Result<libc::sighandler_t, Errno> {
     let mut current = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: a null new action only queries; `current` is valid for the write of one sigaction.
     let result = unsafe { libc::sigaction(signal as i32, std::ptr::null(), current.as_mut_ptr()) };
     Errno::result(result)?;
     // SAFETY: sigaction succeeded and has filled `current`.
-    let current = unsafe { current.assume_init() };
-    Ok(match current.sa_sigaction {
-        libc::SIG_DFL => Disposition::Default,
-        libc::SIG_IGN => Disposition::Ignored,
-        _ => Disposition::Handler,
-    })
+    Ok(unsafe { current.assume_init() }.sa_sigaction)
 }
 
 /// Gives `signal` its default action.

@@ -4,6 +4,7 @@
 //! `/proc/PID/stat`). When the last byte of the arguments is not NUL any more, it goes on into the
 //! environment, which lies right behind them. See proc(5).
 
+use super::fork::thread_count;
 use std::ffi::CString;
 use std::fs;
 use std::mem;
@@ -23,8 +24,11 @@ unsafe extern "C" {
 
 impl TitleArea {
     /// Finds the area and moves the environment's strings out of it. `None` where the kernel does not say
-    /// where it is. To be called while the process has one thread: others could be reading the environment.
+    /// where it is, and in a process with more than one thread: the others could be reading the environment.
     pub(crate) fn claim() -> Option<Self> {
+        if thread_count() != 1 {
+            return None;
+        }
         let stat = fs::read("/proc/self/stat").ok()?;
         let after_comm = stat.iter().rposition(|&byte| byte == b')')? + 2;
         let fields = String::from_utf8_lossy(stat.get(after_comm..)?).into_owned();
