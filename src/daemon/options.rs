@@ -91,6 +91,10 @@ impl DaemonOptions {
     }
 
     /// Creates a pidfile, locked by the daemon, and refuses to start where another daemon has it.
+    ///
+    /// The program must not open its own pidfile: closing it would drop the lock that readers see (fcntl(2)).
+    /// [`read_pidfile`](super::read_pidfile) may be used. A guard file, `.NAME.lock`, stays beside it for good; only
+    /// its owner and root can start the daemon there again.
     #[must_use]
     pub fn pidfile(mut self, pidfile: Pidfile) -> Self {
         self.pidfile = Some(pidfile);
@@ -141,7 +145,9 @@ impl DaemonOptions {
     }
 
     /// Becomes another user before anything else: `USER`, `USER:GROUP` (of which the user must be a member)
-    /// or `:GROUP`. Only root can.
+    /// or `:GROUP` (of which root must be a member). Only root can.
+    ///
+    /// A process that has changed its user dumps no core, unless it asks for it (`PR_SET_DUMPABLE` of prctl(2)).
     #[must_use]
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
@@ -190,7 +196,11 @@ impl DaemonOptions {
     /// Threads must be started, and signal handlers for `SIGTERM`, `SIGINT`, `SIGHUP` and `SIGALRM` be
     /// installed, after it. Where their action is the default one, a handler removes the pidfile before the
     /// default action follows; a program with handlers of its own should leave by `exit` or by returning
-    /// from `main`, which remove it as well.
+    /// from `main`, which remove it as well. A handler that calls its predecessor, as those of signal-hook and tokio
+    /// do, is one of its own.
+    ///
+    /// When detached, no signal is blocked or ignored afterwards, `SIGPIPE` aside. Children that the daemon forks
+    /// own nothing of all this. A process can become a daemon with a pidfile once.
     ///
     /// # Errors
     /// Everything that can be checked is checked before the process changes or forks; see [`Error`]. An error
