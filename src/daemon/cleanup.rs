@@ -14,7 +14,7 @@ use nix::unistd::{Pid, close, getpid, pause, unlink};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// What a daemon must undo, and with what.
 #[derive(Debug)]
@@ -38,8 +38,14 @@ pub(super) struct PidfileCleanup {
     pub(super) generation: i64,
     /// The guard, opened by the daemon alone, ready for a section even if descriptors have run out.
     pub(super) mutex: OwnedFd,
-    /// The monitor's policy, if there is a monitor.
-    pub(super) monitored: Option<RestartPolicy>,
+    pub(super) monitored: Option<Monitored>,
+}
+
+/// What decides whether there will be another daemon.
+#[derive(Debug)]
+pub(super) struct Monitored {
+    pub(super) policy: RestartPolicy,
+    pub(super) restarts: u32,
 }
 
 const ARMED: u8 = 0;
@@ -48,6 +54,12 @@ const DONE: u8 = 2;
 
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// The daemon is about to report that it is ready.
+pub(super) fn set_ready() {
+    READY.store(true, Ordering::SeqCst);
+}
 
 /// Makes `cleanup` the one that [`on_ending`] carries out, unless there is one: a process becomes a daemon
 /// once.
@@ -128,9 +140,13 @@ impl PidfileCleanup {
     /// Whether the monitor, if there is one, will end as well: then the ownership ends here, together with
     /// the pidfile, and whoever sees the pidfile gone can start at once.
     fn is_final(&self, ending: Ending) -> bool {
-        let Some(policy) = self.monitored else {
+        let Some(Monitored { policy, restarts }) = &self.monitored else {
             return true;
         };
+        // However it ended: the first one has failed for good, a later one is tried again.
+        if !READY.load(Ordering::SeqCst) {
+            return *restarts == 0;
+        }
         match ending {
             Ending::Exit => !policy.may_restart_after_exit(),
             Ending::Signal(signal) => !policy.restarts(Death::Signaled(signal)),

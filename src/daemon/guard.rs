@@ -113,7 +113,7 @@ impl<'a> Section<'a> {
         match record {
             Some(record) => try_own(&self.fd, record.generation).map_err(action),
             // Which generation is the current one is unknown: any owner counts.
-            None if owned_by_anyone(&self.fd)? => Ok(false),
+            None if owned_from(&self.fd, 0)? => Ok(false),
             None => try_own(&self.fd, 0).map_err(action),
         }
     }
@@ -167,28 +167,37 @@ impl Ownership {
         Ok(Self { fd: section.leave()?, generation })
     }
 
-    /// Whether nobody has taken the pidfile over.
-    pub(super) fn is_current(&self, section: &Section<'_>) -> bool {
-        leads_to(&section.paths.guard, &self.fd)
-            && section.record().is_none_or(|record| record.generation == self.generation)
+    /// Makes sure, inside a section, that nobody has taken the pidfile over and that the ownership is held.
+    /// A daemon that ended may have given it up for its monitor as well, and the monitor goes on after all.
+    pub(super) fn confirm(&self, section: &Section<'_>) -> Result<(), Error> {
+        let failed = |errno| Error::file("lock", &section.paths.guard)(errno);
+        let is_current = match section.record() {
+            Some(record) => record.generation == self.generation,
+            // The latest owner is the one with the highest generation.
+            None => !owned_from(&self.fd, self.generation + 1)?,
+        };
+        if is_current
+            && leads_to(&section.paths.guard, &self.fd)
+            && try_own(&self.fd, self.generation).map_err(failed)?
+        {
+            return Ok(());
+        }
+        Err(self.taken_over(section))
     }
 
     /// Makes sure, before another daemon is started, that the ownership still holds: becomes owner again if
     /// somebody removed the guard, and fails if there is another owner now.
     pub(super) fn renew(&mut self, paths: &PidfilePaths) -> Result<(), Error> {
         let section = Section::enter(paths)?;
-        if self.is_current(&section) {
-            return Ok(());
-        }
         if leads_to(&paths.guard, &self.fd) {
-            return Err(self.taken_over(&section));
+            return self.confirm(&section);
         }
         drop(section);
         *self = Self::acquire(paths, false)?;
         Ok(())
     }
 
-    pub(super) fn taken_over(&self, section: &Section<'_>) -> Error {
+    fn taken_over(&self, section: &Section<'_>) -> Error {
         let pid = section.record().map(|record| record.pid);
         Error::TakenOver { pidfile: section.paths.pidfile.clone(), pid }
     }
@@ -270,8 +279,9 @@ fn try_own(fd: &OwnedFd, generation: i64) -> Result<bool, Errno> {
     }
 }
 
-fn owned_by_anyone(fd: &OwnedFd) -> Result<bool, Error> {
-    let mut lock = range(F_WRLCK, OWNERSHIP_START, 0);
+/// Whether somebody else owns this generation or a later one.
+fn owned_from(fd: &OwnedFd, generation: i64) -> Result<bool, Error> {
+    let mut lock = range(F_WRLCK, OWNERSHIP_START + generation, 0);
     fcntl(fd, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(Error::system("query the owner's lock"))?;
     Ok(i32::from(lock.l_type) != F_UNLCK)
 }

@@ -1,6 +1,6 @@
 //! The order of events from an ordinary process to a ready daemon.
 
-use super::cleanup::{Cleanup, PidfileCleanup, arm, on_ending, on_fork};
+use super::cleanup::{Cleanup, Monitored, PidfileCleanup, arm, on_ending, on_fork, set_ready};
 use super::detach::{Notifier, detach};
 use super::error::Error;
 use super::guard::{Ownership, Section};
@@ -8,7 +8,6 @@ use super::monitor::{Setup, Supervised, supervise};
 use super::notify::NotifySocket;
 use super::options::Plan;
 use super::pidfile::{PidfilePaths, publish};
-use super::restart::RestartPolicy;
 use super::stdio::{Stdio, release_inherited};
 use crate::sys::hooks::{Hooks, install};
 use nix::sys::signal::Signal;
@@ -74,8 +73,9 @@ impl Startup {
         }
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
+        let monitored = plan.monitor.map(|policy| Monitored { policy, restarts });
         let pidfile = match (&plan.paths, ownership) {
-            (Some(paths), Some(ownership)) => Some(take_pidfile(paths, ownership, plan.monitor)?),
+            (Some(paths), Some(ownership)) => Some(take_pidfile(paths, ownership, monitored)?),
             _ => None,
         };
         clean_up_at_the_end(pidfile, notify.clone())?;
@@ -108,6 +108,7 @@ impl Startup {
         if let Some(notify) = &self.notify {
             notify.ready();
         }
+        set_ready();
         self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
     }
 
@@ -125,12 +126,10 @@ impl Startup {
 fn take_pidfile(
     paths: &PidfilePaths,
     ownership: Ownership,
-    monitored: Option<RestartPolicy>,
+    monitored: Option<Monitored>,
 ) -> Result<PidfileCleanup, Error> {
     let section = Section::enter(paths)?;
-    if !ownership.is_current(&section) {
-        return Err(ownership.taken_over(&section));
-    }
+    ownership.confirm(&section)?;
     let published = publish(paths)?;
     let (ownership, generation) = ownership.into_parts();
     Ok(PidfileCleanup {
