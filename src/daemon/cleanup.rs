@@ -54,6 +54,8 @@ const DONE: u8 = 2;
 
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
+/// Whether this process is a child, or a child's child, that has let go of what it inherited.
+static LET_GO: AtomicBool = AtomicBool::new(false);
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// The daemon is about to report that it is ready.
@@ -96,7 +98,10 @@ pub(super) fn on_ending(ending: Ending) -> After {
 
 /// In a child that the daemon forks: lets go of the ownership, which would otherwise outlive the daemon.
 pub(super) fn on_fork() {
-    if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get() {
+    // Once: in a child of the child the numbers may stand for other files by now.
+    if let Some(Cleanup { pidfile: Some(pidfile), .. }) = CLEANUP.get()
+        && !LET_GO.swap(true, Ordering::SeqCst)
+    {
         for fd in [&pidfile.ownership, &pidfile.mutex, &pidfile.pidfile] {
             let _ = close(fd.as_raw_fd());
         }
