@@ -8,7 +8,7 @@ use super::stdio::{StandardFd, Stdio, StdioOptions, ensure_open};
 use super::user::UserSpec;
 use crate::sys::fork::thread_count;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::geteuid;
+use nix::unistd::{getcwd, geteuid};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -210,7 +210,7 @@ impl DaemonOptions {
         }
         let rundir = self.rundir.clone().unwrap_or_else(default_rundir);
         let pidfile = self.pidfile.as_ref().map(|pidfile| pidfile.resolve(&rundir, &self.program));
-        let paths = pidfile.map(PidfilePaths::new).transpose()?;
+        let paths = pidfile.map(independent).transpose()?.map(PidfilePaths::new).transpose()?;
         if let Some(user) = user {
             user.resolve()?.assume()?;
         }
@@ -232,6 +232,14 @@ impl DaemonOptions {
             keep_inherited_fds: self.keep_inherited_fds,
         })
     }
+}
+
+/// The same file, whatever the working directory will be.
+fn independent(pidfile: PathBuf) -> Result<PathBuf, Error> {
+    if pidfile.is_absolute() {
+        return Ok(pidfile);
+    }
+    Ok(getcwd().map_err(Error::system("find the working directory"))?.join(pidfile))
 }
 
 fn default_rundir() -> PathBuf {
