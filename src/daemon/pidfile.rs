@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -72,6 +73,11 @@ impl PidfilePaths {
     pub(super) fn new(pidfile: PathBuf) -> Result<Self, Error> {
         let no_name = || Error::NoName { path: pidfile.clone() };
         let name = pidfile.file_name().ok_or_else(no_name)?;
+        let bytes = pidfile.as_os_str().as_bytes();
+        // `x/` and `x/.` are directories to the kernel, and a zero byte would end the name.
+        if !bytes.ends_with(name.as_bytes()) || bytes.contains(&0) {
+            return Err(no_name());
+        }
         let beside = |ending: &str| {
             let mut other = std::ffi::OsString::from(".");
             other.push(name);
