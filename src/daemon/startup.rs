@@ -10,12 +10,15 @@ use super::options::Plan;
 use super::pidfile::{PidfilePaths, publish};
 use super::stdio::{Stdio, release_inherited};
 use crate::sys::hooks::{Hooks, install};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::{chdir, getpid};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// What removes the pidfile before it ends the daemon.
+const ENDING_SIGNALS: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
 
 /// A daemon that is starting: what the program does between [`DaemonOptions::start`] and
 /// [`Startup::complete`] is its initialisation.
@@ -74,11 +77,14 @@ impl Startup {
         // The monitor, where there is one, is the service manager's main process and speaks for both.
         let notify = notify.filter(|_| plan.monitor.is_none());
         let monitored = plan.monitor.map(|policy| Monitored { policy, restarts });
+        let held = hold_signals()?;
         let pidfile = match (&plan.paths, ownership) {
-            (Some(paths), Some(ownership)) => Some(take_pidfile(paths, ownership, monitored)?),
-            _ => None,
+            (Some(paths), Some(ownership)) => take_pidfile(paths, ownership, monitored).map(Some),
+            _ => Ok(None),
         };
-        clean_up_at_the_end(pidfile, notify.clone())?;
+        let armed = pidfile.and_then(|pidfile| clean_up_at_the_end(pidfile, notify.clone()));
+        held.thread_set_mask().map_err(Error::system("release the signals"))?;
+        armed?;
         Ok(Self {
             notifier: RefCell::new(notifier),
             notify,
@@ -112,7 +118,7 @@ impl Startup {
         self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
     }
 
-    /// The pidfile, if there is one: an absolute path unless RUNDIR is relative.
+    /// The pidfile, if there is one: an absolute path.
     pub fn pidfile(&self) -> Option<&Path> {
         self.pidfile.as_deref()
     }
@@ -153,8 +159,15 @@ fn clean_up_at_the_end(pidfile: Option<PidfileCleanup>, notify: Option<NotifySoc
     let cleanup = Cleanup { owner: getpid(), pidfile, notify };
     arm(cleanup).map_err(failed())?;
     let hooks = Hooks { ending: on_ending, forked: on_fork };
-    let signals = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGALRM];
-    install(hooks, &signals).map_err(failed())
+    install(hooks, &ENDING_SIGNALS).map_err(failed())
+}
+
+/// Blocks the signals that will have handlers, and says what was blocked before: one that arrived between
+/// the pidfile and its handler would leave the pidfile behind.
+fn hold_signals() -> Result<SigSet, Error> {
+    SigSet::from_iter(ENDING_SIGNALS)
+        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+        .map_err(Error::system("hold the signals back"))
 }
 
 fn c_string(path: &Path) -> Result<CString, Error> {
