@@ -12,9 +12,9 @@ use crate::sys::lock::{lock_within, range};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc::{F_UNLCK, F_WRLCK};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, stat};
 use nix::sys::uio::{pread, pwrite};
-use nix::unistd::getpid;
+use nix::unistd::{geteuid, getpid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -131,9 +131,10 @@ impl<'a> Section<'a> {
 
     fn already_running(&self, record: Option<Record>, rival: Option<i32>) -> Error {
         let pidfile = self.paths.pidfile.clone();
-        match rival.filter(|&pid| pid > 0).or(record.map(|record| record.pid)) {
-            Some(pid) => Error::AlreadyRunning { pidfile, pid },
-            None => Error::AlreadyRunningUnknown { pidfile, guard: self.paths.guard.clone() },
+        // A number recorded in another pid namespace means another process here.
+        match rival.or(record.map(|record| record.pid)) {
+            Some(pid @ 1..) => Error::AlreadyRunning { pidfile, pid },
+            _ => Error::AlreadyRunningUnknown { pidfile, guard: self.paths.guard.clone() },
         }
     }
 }
@@ -228,10 +229,15 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
         errno => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno },
     })?;
     let status = fstat(&fd).map_err(Error::file("inspect", path))?;
-    match file_kind(&status) {
-        None => Ok(fd),
-        Some(kind) => Err(not_regular(kind)),
+    if let Some(kind) = file_kind(&status) {
+        return Err(not_regular(kind));
     }
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    // The umask may have made a new one unusable for the next start.
+    if status.st_mode & 0o777 != mode.bits() && status.st_uid == geteuid().as_raw() {
+        fchmod(&fd, mode).map_err(Error::file("change the mode of", path))?;
+    }
+    Ok(fd)
 }
 
 /// What a file is, if it is no regular file.
