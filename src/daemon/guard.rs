@@ -215,10 +215,14 @@ impl Ownership {
 
 /// Opens the guard, creating it if need be. Async-signal-safe for a `&CStr`.
 pub(super) fn open_guard_at<P: ?Sized + nix::NixPath>(path: &P) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW;
     // Never block on a fifo.
-    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    open(path, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+    let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    match open(path, flags, Mode::empty()) {
+        // Not at once: in a sticky directory O_CREAT keeps even root from another user's file (proc(5),
+        // protected_regular).
+        Err(Errno::ENOENT) => open(path, flags | OFlag::O_CREAT, Mode::S_IRUSR | Mode::S_IWUSR),
+        other => other,
+    }
 }
 
 fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
