@@ -5,8 +5,8 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 
 use crate::support::{
-    BOTH, DETACHED, FOREGROUND, MODES, MONITORED, Running, assert_clean, assert_owns, guard, is_refused, own_pid,
-    reference, sandbox, start, wait_for_text,
+    BOTH, DETACHED, FOREGROUND, MODES, MONITORED, Running, assert_clean, assert_owns, guard, is_refused,
+    own_pid, reference, sandbox, start, wait_for_text,
 };
 
 fn overwriting(mode: &[&str]) -> CommandLine {

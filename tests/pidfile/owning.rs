@@ -54,7 +54,10 @@ fn the_guard_is_locked_by_monitor_and_daemon_alike() {
     let running = start(&sandbox, &reference(BOTH));
     for pid in [running.pid, running.monitor()] {
         let locks = locks_on(guard(&sandbox), &[pid]).unwrap();
-        assert!(locks.iter().any(|held| held.lock.kind == LockKind::Ofd && held.lock.is_write()), "{locks:?}");
+        assert!(
+            locks.iter().any(|held| held.lock.kind == LockKind::Ofd && held.lock.is_write()),
+            "{locks:?}"
+        );
     }
 }
 
