@@ -236,6 +236,10 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
     if let Some(kind) = file_kind(&status) {
         return Err(not_regular(kind));
     }
+    // Somebody may have put another file of this user's there, to be written to.
+    if status.st_nlink > 1 {
+        return Err(not_regular("hard link"));
+    }
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     // The umask may have made a new one unusable for the next start.
     if status.st_mode & 0o777 != mode.bits() && status.st_uid == geteuid().as_raw() {
