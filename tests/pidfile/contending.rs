@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use rstest::rstest;
 
 use crate::support::{
-    BOTH, DETACHED, FOREGROUND, MONITORED, Running, assert_clean, assert_owns, errors, own_pid, owner, reference,
-    sandbox, start,
+    BOTH, DETACHED, FOREGROUND, MONITORED, Running, assert_clean, assert_owns, errors, own_pid, owner,
+    reference, sandbox, start,
 };
 
 const CONTENDERS: usize = 8;
@@ -133,9 +133,8 @@ fn of_those_who_overwrite_at_once_one_owns_and_the_ends_of_the_others_leave_it()
             .into_iter()
             .filter(|subject| subject.wait_exit(sandbox.deadline()).unwrap().success())
             .collect();
-        let owns = |subject: &Subject| {
-            subject.live_pids().unwrap().contains(&owner(&sandbox.pidfile()).unwrap())
-        };
+        let owns =
+            |subject: &Subject| subject.live_pids().unwrap().contains(&owner(&sandbox.pidfile()).unwrap());
         let winner = running.iter().position(owns).expect("one of them owns the pidfile");
         let winner = running.swap_remove(winner);
         let pid = own_pid(&sandbox, &winner);
