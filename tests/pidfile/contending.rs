@@ -15,6 +15,8 @@ use crate::support::{
 
 const CONTENDERS: usize = 8;
 const ROUNDS: usize = 30;
+/// Of handovers, which take longer.
+const HANDOVERS: usize = 20;
 
 /// Starts `number` of them as simultaneously as can be, while `meanwhile` happens.
 fn start_together(
@@ -98,7 +100,7 @@ fn in_a_handover_at_most_one_runs_that_was_not_told_to_stop(
     let sandbox = sandbox();
     let mut first = start(&sandbox, &reference(mode));
     let mut handovers = 0;
-    for _ in 0..ROUNDS {
+    for _ in 0..HANDOVERS {
         let olds = first.subject.live_pids().unwrap();
         let all = start_together(&sandbox, &reference(mode), CONTENDERS / 2, || first.signal(signal));
         let winner = settle(&sandbox, &all, true);
@@ -118,7 +120,7 @@ fn in_a_handover_at_most_one_runs_that_was_not_told_to_stop(
         handovers += usize::from(winner.is_some());
         assert_owns(&sandbox.pidfile(), first.pid);
     }
-    println!("{handovers} of {ROUNDS} rounds were handovers");
+    println!("{handovers} of {HANDOVERS} rounds were handovers");
     first.stop(&sandbox);
     assert_clean(&sandbox);
 }

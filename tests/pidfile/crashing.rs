@@ -77,7 +77,7 @@ fn a_kill_when_something_appears_lets_the_next_start_work(
 fn a_kill_of_the_foreground_process_alone_does_not_disturb_the_daemon() {
     let sandbox = sandbox();
     for mode in [DETACHED, BOTH] {
-        let slow = spawn(&sandbox, &command(SLOW_START, mode).arg("--delay=100ms"));
+        let slow = spawn(&sandbox, &command(SLOW_START, mode).arg("--delay=1h"));
         let pid = own_pid(&sandbox, &slow);
         slow.signal(slow.pid(), Signal::SIGKILL).unwrap();
         slow.wait_exit(sandbox.deadline()).unwrap();

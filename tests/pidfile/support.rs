@@ -70,9 +70,8 @@ pub(crate) fn own_pid(sandbox: &Sandbox, subject: &Subject) -> Pid {
     subject
         .wait_until("the pidfile to be owned by the new daemon", sandbox.deadline(), || {
             let owner = owner(&sandbox.pidfile()).filter(|pid| subject.live_pids().unwrap().contains(pid));
-            if owner.is_none() && subject.live_pids().unwrap().is_empty() {
-                panic!("nothing runs: {}", errors(subject));
-            }
+            let failed = subject.exit_of(subject.pid()).is_some_and(|status| status.code() == Some(1));
+            assert!(owner.is_some() || !failed, "the start failed: {}", errors(subject));
             Ok::<_, FixtureError>(owner)
         })
         .unwrap()
