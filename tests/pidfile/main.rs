@@ -18,3 +18,4 @@ mod rundir;
 mod support;
 mod threads;
 mod user;
+mod waiting;
