@@ -166,6 +166,10 @@ impl Error {
         move |errno| Self::System { action, errno }
     }
 
+    pub(super) fn has_other_owner(&self) -> bool {
+        self.is_already_running() || matches!(self, Self::TakenOver { .. })
+    }
+
     /// Whether another instance owns the pidfile: the one error that a script may want to treat as success.
     ///
     /// ```

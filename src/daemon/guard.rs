@@ -12,9 +12,9 @@ use crate::sys::lock::{lock_within, range};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc::{F_UNLCK, F_WRLCK};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, stat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, stat};
 use nix::sys::uio::{pread, pwrite};
-use nix::unistd::getpid;
+use nix::unistd::{geteuid, getpid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -137,7 +137,7 @@ impl<'a> Section<'a> {
         match record {
             Some(record) => try_own(&self.fd, record.generation).map_err(action),
             // Which generation is the current one is unknown: any owner counts.
-            None if owned_by_anyone(&self.fd)? => Ok(false),
+            None if owned_from(&self.fd, 0)? => Ok(false),
             None => try_own(&self.fd, 0).map_err(action),
         }
     }
@@ -155,9 +155,10 @@ impl<'a> Section<'a> {
 
     fn already_running(&self, record: Option<Record>, rival: Option<i32>) -> Error {
         let pidfile = self.paths.pidfile.clone();
-        match rival.filter(|&pid| pid > 0).or(record.map(|record| record.pid)) {
-            Some(pid) => Error::AlreadyRunning { pidfile, pid },
-            None => Error::AlreadyRunningUnknown { pidfile, guard: self.paths.guard.clone() },
+        // A number recorded in another pid namespace means another process here.
+        match rival.or(record.map(|record| record.pid)) {
+            Some(pid @ 1..) => Error::AlreadyRunning { pidfile, pid },
+            _ => Error::AlreadyRunningUnknown { pidfile, guard: self.paths.guard.clone() },
         }
     }
 }
@@ -194,7 +195,7 @@ impl Ownership {
     /// Makes sure, in a section, that the ownership is this process's to use. A daemon that shared it may have
     /// given it up, wrongly expecting its monitor to end: then it is taken again, unless somebody else was faster.
     pub(super) fn confirm(&self, section: &Section<'_>) -> Result<(), Error> {
-        if !self.is_current(section) {
+        if !self.is_current(section)? {
             return Err(self.taken_over(section));
         }
         match try_own(&self.fd, self.generation).map_err(Error::file("lock", &section.paths.guard))? {
@@ -204,9 +205,13 @@ impl Ownership {
     }
 
     /// Whether nobody has taken the pidfile over.
-    fn is_current(&self, section: &Section<'_>) -> bool {
-        leads_to(&section.paths.guard, &self.fd)
-            && section.record().is_none_or(|record| record.generation == self.generation)
+    fn is_current(&self, section: &Section<'_>) -> Result<bool, Error> {
+        let latest = match section.record() {
+            Some(record) => record.generation == self.generation,
+            // The latest owner is the one with the highest generation.
+            None => !owned_from(&self.fd, self.generation + 1)?,
+        };
+        Ok(latest && leads_to(&section.paths.guard, &self.fd))
     }
 
     /// Makes sure, before another daemon is started, that the ownership still holds: becomes owner again if
@@ -238,10 +243,14 @@ impl Ownership {
 
 /// Opens the guard, creating it if need be. Async-signal-safe for a `&CStr`.
 pub(super) fn open_guard_at<P: ?Sized + nix::NixPath>(path: &P) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW;
     // Never block on a fifo.
-    let flags = flags | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    open(path, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+    let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    match open(path, flags, Mode::empty()) {
+        // Not at once: in a sticky directory O_CREAT keeps even root from another user's file (proc(5),
+        // protected_regular).
+        Err(Errno::ENOENT) => open(path, flags | OFlag::O_CREAT, Mode::S_IRUSR | Mode::S_IWUSR),
+        other => other,
+    }
 }
 
 fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
@@ -252,10 +261,19 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
         errno => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno },
     })?;
     let status = fstat(&fd).map_err(Error::file("inspect", path))?;
-    match file_kind(&status) {
-        None => Ok(fd),
-        Some(kind) => Err(not_regular(kind)),
+    if let Some(kind) = file_kind(&status) {
+        return Err(not_regular(kind));
     }
+    // Somebody may have put another file of this user's there, to be written to.
+    if status.st_nlink > 1 {
+        return Err(not_regular("hard link"));
+    }
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    // The umask may have made a new one unusable for the next start.
+    if status.st_mode & 0o777 != mode.bits() && status.st_uid == geteuid().as_raw() {
+        fchmod(&fd, mode).map_err(Error::file("change the mode of", path))?;
+    }
+    Ok(fd)
 }
 
 /// What a file is, if it is no regular file.
@@ -303,8 +321,9 @@ fn try_own(fd: &OwnedFd, generation: i64) -> Result<bool, Errno> {
     }
 }
 
-fn owned_by_anyone(fd: &OwnedFd) -> Result<bool, Error> {
-    let mut lock = range(F_WRLCK, OWNERSHIP_START, 0);
+/// Whether somebody else owns this generation or a later one.
+fn owned_from(fd: &OwnedFd, generation: i64) -> Result<bool, Error> {
+    let mut lock = range(F_WRLCK, OWNERSHIP_START + generation, 0);
     fcntl(fd, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(Error::system("query the owner's lock"))?;
     Ok(i32::from(lock.l_type) != F_UNLCK)
 }

@@ -252,7 +252,10 @@ impl Monitor<'_> {
             && let Err(error) = ownership.renew(paths)
         {
             log::error!("{error}");
-            self.end(1);
+            // Anything else may pass; the next daemon makes sure of the ownership itself.
+            if error.has_other_owner() {
+                self.end(1);
+            }
         }
     }
 

@@ -12,7 +12,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -72,6 +73,11 @@ impl PidfilePaths {
     pub(super) fn new(pidfile: PathBuf) -> Result<Self, Error> {
         let no_name = || Error::NoName { path: pidfile.clone() };
         let name = pidfile.file_name().ok_or_else(no_name)?;
+        let bytes = pidfile.as_os_str().as_bytes();
+        // `x/` and `x/.` are directories to the kernel, and a zero byte would end the name.
+        if !bytes.ends_with(name.as_bytes()) || bytes.contains(&0) {
+            return Err(no_name());
+        }
         let beside = |ending: &str| {
             let mut other = std::ffi::OsString::from(".");
             other.push(name);
@@ -224,7 +230,7 @@ pub(super) fn locker(path: &Path) -> Option<i32> {
     write_locker(&fd).ok().flatten()
 }
 
-fn write_locker(fd: &OwnedFd) -> Result<Option<i32>, Errno> {
+fn write_locker(fd: impl AsFd) -> Result<Option<i32>, Errno> {
     // Asking for a read lock: only write locks are in its way. Anyone who may read can hold a read lock.
     let mut lock = range(F_RDLCK, 0, 0);
     fcntl(fd, FcntlArg::F_GETLK(&mut lock))?;
@@ -317,11 +323,15 @@ fn read_once(path: &Path) -> Result<Option<i32>, PidfileProblem> {
     let fd = open(path, flags, Mode::empty()).map_err(unreadable)?;
     let holder = write_locker(&fd).map_err(PidfileProblem::Unreadable)?;
     let opened = fstat(&fd).map_err(PidfileProblem::Unreadable)?;
-    let mut content = Vec::new();
-    File::from(fd)
+    let (mut content, file) = (Vec::new(), File::from(fd));
+    (&file)
         .take(CONTENT_LIMIT)
         .read_to_end(&mut content)
         .map_err(|error| PidfileProblem::Unreadable(Errno::from_raw(error.raw_os_error().unwrap_or(0))))?;
+    // Locked since the first look: then what was read may have been written by the new owner.
+    if holder.is_none() && write_locker(&file).map_err(PidfileProblem::Unreadable)?.is_some() {
+        return Ok(None);
+    }
     let replaced = stat(path).map_or(true, |now| (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino));
     match (holder, parse_pid(&content)) {
         (None, _) if replaced => Ok(None),

@@ -1,5 +1,6 @@
 //! Code that runs when a process ends or forks: `atexit(3)`, `sigaction(2)`, `pthread_atfork(3)`.
 
+use super::exit::exit_immediately;
 use super::signal::{Disposition, disposition, is_action, set_default};
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
@@ -89,6 +90,9 @@ extern "C" fn on_signal(number: libc::c_int) {
         own.add(signal);
         // The signal is blocked while its handler runs; now it arrives.
         let _ = own.thread_unblock();
+        // Still here: the kernel spares the first process of a pid namespace, as in a container. It cannot
+        // go on, for its ending has run. The status is the one that a shell would report.
+        exit_immediately(128 + number);
     }
     errno.set();
 }
