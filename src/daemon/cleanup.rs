@@ -14,7 +14,7 @@ use nix::unistd::{Pid, close, getpid, pause, unlink};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// What a daemon must undo, and with what.
 #[derive(Debug)]
@@ -48,11 +48,18 @@ const DONE: u8 = 2;
 
 static CLEANUP: OnceLock<Cleanup> = OnceLock::new();
 static STATE: AtomicU8 = AtomicU8::new(ARMED);
+/// Whether the daemon is about to report that it is ready, or has.
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// Makes `cleanup` the one that [`on_ending`] carries out, unless there is one: a process becomes a daemon
 /// once.
 pub(super) fn arm(cleanup: Cleanup) -> Result<(), Errno> {
     CLEANUP.set(cleanup).map_err(|_| Errno::EALREADY)
+}
+
+/// To be called before the report: from then on the restart policy decides what the monitor does.
+pub(super) fn set_ready() {
+    READY.store(true, Ordering::SeqCst);
 }
 
 pub(super) fn on_ending(ending: Ending) -> After {
@@ -131,9 +138,12 @@ impl PidfileCleanup {
         let Some(policy) = self.monitored else {
             return true;
         };
+        let ready = READY.load(Ordering::SeqCst);
         match ending {
-            Ending::Exit => !policy.may_restart_after_exit(),
-            Ending::Signal(signal) => !policy.restarts(Death::Signaled(signal)),
+            // A start that fails may be tried again, and until then nobody else may slip in.
+            Ending::Exit => ready && !policy.may_restart_after_exit(),
+            Ending::Signal(signal) if ready => !policy.restarts(Death::Signaled(signal)),
+            Ending::Signal(signal) => !policy.retries(Death::Signaled(signal)),
         }
     }
 }

@@ -174,11 +174,13 @@ impl Ownership {
     }
 
     /// Makes sure, before another daemon is started, that the ownership still holds: becomes owner again if
-    /// somebody removed the guard, and fails if there is another owner now.
+    /// somebody removed the guard or the last daemon gave it up, and fails if there is another owner now.
     pub(super) fn renew(&mut self, paths: &PidfilePaths) -> Result<(), Error> {
         let section = Section::enter(paths)?;
         if self.is_current(&section) {
-            return Ok(());
+            let owned = try_own(&self.fd, self.generation).map_err(Error::file("lock", &paths.guard))?;
+            let record = section.record();
+            return if owned { Ok(()) } else { Err(section.already_running(record, locker(&paths.pidfile))) };
         }
         if leads_to(&paths.guard, &self.fd) {
             return Err(self.taken_over(&section));

@@ -1,6 +1,6 @@
 //! The order of events from an ordinary process to a ready daemon.
 
-use super::cleanup::{Cleanup, PidfileCleanup, arm, on_ending, on_fork};
+use super::cleanup::{Cleanup, PidfileCleanup, arm, on_ending, on_fork, set_ready};
 use super::detach::{Notifier, detach};
 use super::error::Error;
 use super::guard::{Ownership, Section};
@@ -108,6 +108,7 @@ impl Startup {
         if let Some(notify) = &self.notify {
             notify.ready();
         }
+        set_ready();
         self.notifier.borrow_mut().take().map_or(Ok(()), Notifier::ready)
     }
 
