@@ -2,7 +2,7 @@
 //!
 //! Mirrors `src/daemon`; `model` holds what Open vSwitch promises of its own daemons.
 
-#![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
 mod cleanup;
 mod detach;

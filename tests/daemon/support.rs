@@ -41,6 +41,7 @@ impl Mode {
         matches!(self, Mode::Monitored | Mode::DetachedMonitored)
     }
 
+    /// Adds the flags, at the end: the program may stand behind a shell.
     pub(crate) fn apply(self, mut command: CommandLine) -> CommandLine {
         if self.is_detached() {
             command = command.arg("--detach");
