@@ -67,15 +67,24 @@ fn the_pidfile_stays_owned_during_the_throttle() {
 
 #[test]
 fn sighup_is_forwarded_without_ending_a_detached_monitor() {
-    let running = Running::start(helper(HANG).arg("--when=after-ready"), Mode::DetachedMonitored);
+    let command = helper(HANG).args(["--when=after-ready", "--restart-on=failure", AT_ONCE]);
+    let running = Running::start(command, Mode::DetachedMonitored);
     for signal in [Signal::SIGHUP, Signal::SIGUSR1] {
         running.kill(running.top, signal);
         let pending = || Ok(process(running.daemon).signals.pending.contains(signal).then_some(()));
         running.wait_for("the forwarded signal", pending);
     }
-    assert!(running.is_alive(running.top));
     running.kill(running.daemon, Signal::SIGKILL);
+    assert_eq!(process(running.next_daemon(running.daemon)).ppid, running.top);
+}
+
+#[test]
+fn a_monitor_that_is_told_to_end_does_so_even_if_it_always_restarts() {
+    let command = helper(REFERENCE).args(["--restart-on=always", AT_ONCE]);
+    let running = Running::start(command, Mode::DetachedMonitored);
+    running.kill(running.top, Signal::SIGTERM);
     assert_eq!(running.end().code(), Some(0));
+    assert!(running.pidfile().is_missing());
 }
 
 #[test]
@@ -137,6 +146,36 @@ fn the_monitor_learns_of_an_operators_new_guard_before_it_restarts() {
     let second = running.crash(running.daemon);
     let other = run(&running.sandbox, helper(REFERENCE).arg("--detach"), StartOptions::new().instance(2));
     assert!(other.stderr.contains(&format!("already running as pid {second}")), "{}", other.stderr);
+}
+
+/// Starts a second instance that takes the pidfile over.
+fn overwrite(first: &Running) -> Running {
+    let command = helper(REFERENCE).args(["--overwrite-pidfile", NEVER]);
+    let options = StartOptions::new().instance(2);
+    Running::start_in(&first.sandbox, command, Mode::DetachedMonitored, options)
+}
+
+#[test]
+fn an_overwritten_monitor_restarts_nothing() {
+    let first = Running::start(helper(REFERENCE).arg(AT_ONCE), Mode::DetachedMonitored);
+    let second = overwrite(&first);
+    first.kill(first.daemon, Signal::SIGSEGV);
+    assert_eq!(first.end().code(), Some(1));
+    assert!(first.log().last().unwrap().contains("taken over by another instance"), "{:?}", first.log());
+    assert_eq!(second.pidfile().locker_pid(), Some(second.daemon));
+}
+
+#[test]
+fn an_overwriting_instance_owns_the_pidfile_through_its_throttle() {
+    let first = Running::start(helper(REFERENCE), Mode::DetachedMonitored);
+    let second = overwrite(&first);
+    first.kill(first.top, Signal::SIGTERM);
+    first.end();
+    let next = second.crash(second.daemon);
+    second.kill(next, Signal::SIGSEGV);
+    second.wait_for_log("waiting until");
+    let third = run(&first.sandbox, helper(REFERENCE).arg("--detach"), StartOptions::new().instance(3));
+    assert!(third.stderr.contains("already running"), "{}", third.stderr);
 }
 
 /// A core can be looked for only where the kernel writes it to the working directory.
