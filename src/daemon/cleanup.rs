@@ -176,7 +176,10 @@ impl Monitored {
     /// Whether the monitor will surely end when the daemon does.
     fn ends(&self, readiness: Readiness, ending: Ending) -> bool {
         match (readiness, ending) {
-            (Readiness::Starting, _) => self.first,
+            (Readiness::Starting, Ending::Exit) => self.first,
+            (Readiness::Starting, Ending::Signal(signal)) => {
+                self.first || !self.policy.retries(Death::Signaled(signal as i32))
+            }
             (Readiness::Reporting, _) => false,
             (Readiness::Ready, Ending::Exit) => !self.policy.may_restart_after_exit(),
             (Readiness::Ready, Ending::Signal(signal)) => {
@@ -225,9 +228,10 @@ mod tests {
         let terminated = Ending::Signal(Signal::SIGTERM);
         for first in [true, false] {
             let monitored = Monitored { policy: RestartPolicy::default(), first };
-            // The monitor starts it again, whatever the policy, unless it was the first.
+            // The monitor starts it again, whatever the policy, unless it was the first or told to end.
             assert_eq!(monitored.ends(Readiness::Starting, Ending::Exit), first);
-            assert_eq!(monitored.ends(Readiness::Starting, terminated), first);
+            assert_eq!(monitored.ends(Readiness::Starting, Ending::Signal(Signal::SIGALRM)), first);
+            assert!(monitored.ends(Readiness::Starting, terminated));
             assert!(!monitored.ends(Readiness::Reporting, terminated));
             assert!(monitored.ends(Readiness::Ready, terminated));
             assert!(monitored.ends(Readiness::Ready, Ending::Exit));

@@ -207,8 +207,8 @@ impl Monitor<'_> {
     fn after_death(&mut self, life: &Life) {
         let pid = life.pid;
         let _ = self.forward_signals(None);
-        // One that failed to start is tried again: the machine may be short of something for a while.
-        let restart = life.ready_for.is_none() || self.setup.policy.restarts(life.status.death);
+        let (policy, death) = (self.setup.policy, life.status.death);
+        let restart = if life.ready_for.is_some() { policy.restarts(death) } else { policy.retries(death) };
         if self.stop || !restart {
             log::info!("pid {pid} died, {}, exiting", life.status);
             self.end(0);

@@ -16,6 +16,9 @@ const ERROR_SIGNALS: [Signal; 9] = [
     Signal::SIGXFSZ,
 ];
 
+/// The signals by which somebody asks a daemon to end.
+const REQUESTS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+
 /// Which deaths of a ready daemon lead to a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestartOn {
@@ -106,10 +109,15 @@ impl RestartPolicy {
             (RestartOn::ErrorSignals, Death::Signaled(signal)) => is_among(&ERROR_SIGNALS, signal),
             (RestartOn::ErrorSignals, Death::Exited(_)) => false,
             (RestartOn::Failure, Death::Exited(status)) => status != 0,
-            (RestartOn::Failure, Death::Signaled(signal)) => {
-                !is_among(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP], signal)
-            }
+            (RestartOn::Failure, Death::Signaled(signal)) => !is_among(&REQUESTS, signal),
         }
+    }
+
+    /// Whether a daemon that ended like this before it was ready is tried again, if one had been ready before.
+    /// The machine may be short of something for a while; but nobody asked it to end.
+    pub(super) fn retries(&self, death: Death) -> bool {
+        let requested = matches!(death, Death::Signaled(signal) if is_among(&REQUESTS, signal));
+        !requested || self.restarts(death)
     }
 
     /// Whether some exit status would be restarted: the daemon cannot know its own in an exit handler.
@@ -164,6 +172,16 @@ mod tests {
         assert!(policy.restarts(Death::Exited(3)) && !policy.restarts(Death::Exited(0)));
         assert!(policy.restarts(Death::Signaled(Signal::SIGUSR1 as i32)));
         assert!(!policy.restarts(Death::Signaled(Signal::SIGTERM as i32)));
+    }
+
+    #[test]
+    fn a_start_is_tried_again_unless_somebody_ended_it() {
+        let policy = RestartPolicy::default();
+        for death in [Death::Exited(0), Death::Exited(1), Death::Signaled(Signal::SIGKILL as i32)] {
+            assert!(policy.retries(death), "{death:?}");
+        }
+        let ended = Death::Signaled(Signal::SIGTERM as i32);
+        assert!(!policy.retries(ended) && policy.on(RestartOn::Always).retries(ended));
     }
 
     #[test]

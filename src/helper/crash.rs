@@ -31,6 +31,9 @@ pub(super) struct Args {
     /// Die this many times, then run normally; needs --count-file [default: always]
     #[arg(long, requires = "count_file")]
     times: Option<u64>,
+    /// Live through this many starts before; needs --count-file
+    #[arg(long, requires = "count_file", default_value_t = 0)]
+    skip: u64,
     /// Where the starts are counted, one byte each
     #[arg(long, value_name = "FILE")]
     count_file: Option<PathBuf>,
@@ -42,7 +45,8 @@ impl Args {
             return Ok(());
         }
         let before = self.count_file.as_deref().map(count_in).transpose()?.unwrap_or(0);
-        if self.times.is_some_and(|times| before >= times) {
+        let crashes = before.checked_sub(self.skip);
+        if crashes.is_none_or(|crashes| self.times.is_some_and(|times| crashes >= times)) {
             return Ok(());
         }
         delay(self.after);

@@ -2,7 +2,12 @@
 
 use super::behaviour::{LibraryArgs, fail_startup, run_until_killed};
 use super::names::{Helper, Outcome};
-use clap::Parser;
+use crate::sys::fork::{Fork, fork};
+use clap::{Parser, ValueEnum};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::waitpid;
+use std::process;
 
 /// A daemon that does everything right: what `check` looks at when no command is given.
 ///
@@ -15,6 +20,76 @@ pub(super) struct Args {
     /// Fail to initialise, with this exit status
     #[arg(long, value_name = "STATUS")]
     fail: Option<i32>,
+    /// Fork a process before reporting ready
+    #[arg(long, value_name = "WHICH")]
+    fork: Option<Forked>,
+    /// End like this on SIGUSR1: return, abort or exit=STATUS [default: be killed by it]
+    #[arg(long, value_name = "HOW", value_parser = ending)]
+    then: Option<End>,
+}
+
+/// What a process that the daemon forks does.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Forked {
+    /// Exit at once, and be waited for.
+    Exits,
+    /// Run until it is killed.
+    Stays,
+}
+
+/// How the daemon ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// By returning from `main`.
+    Return,
+    /// By `exit`, with this status.
+    Exit(i32),
+    /// By `abort`.
+    Abort,
+}
+
+fn ending(text: &str) -> Result<End, String> {
+    let status = || text.strip_prefix("exit=")?.parse().ok();
+    match text {
+        "return" => Ok(End::Return),
+        "abort" => Ok(End::Abort),
+        _ => status().map(End::Exit).ok_or_else(|| "expected return, abort or exit=STATUS".to_owned()),
+    }
+}
+
+impl Forked {
+    fn start(self) -> Outcome {
+        match fork().map_err(|error| format!("failed to fork: {error:?}"))? {
+            Fork::Parent(child) if matches!(self, Self::Exits) => {
+                waitpid(child, None)?;
+            }
+            Fork::Parent(_) => {}
+            Fork::Child if matches!(self, Self::Exits) => process::exit(0),
+            Fork::Child => run_until_killed(),
+        }
+        Ok(())
+    }
+}
+
+impl End {
+    fn come(self) -> Outcome {
+        match self {
+            Self::Return => Ok(()),
+            Self::Exit(status) => process::exit(status),
+            Self::Abort => process::abort(),
+        }
+    }
+}
+
+/// Returns when `SIGUSR1` has arrived.
+fn wait_for_usr1(usr1: SigSet) -> Result<(), Errno> {
+    loop {
+        match usr1.wait() {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 impl Helper for Args {
@@ -23,7 +98,17 @@ impl Helper for Args {
         if let Some(status) = self.fail {
             fail_startup("reference", status);
         }
+        if let Some(forked) = self.fork {
+            forked.start()?;
+        }
+        let Some(end) = self.then else {
+            startup.complete()?;
+            run_until_killed();
+        };
+        let usr1 = SigSet::from(Signal::SIGUSR1);
+        usr1.thread_block()?;
         startup.complete()?;
-        run_until_killed()
+        wait_for_usr1(usr1)?;
+        end.come()
     }
 }

@@ -30,7 +30,7 @@ use super::pidfd;
 use super::reaper::{self, Ends, Event, RECORD_LEN};
 
 /// What the started program gets that `Command` cannot set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) umask: Option<Mode>,
     /// Soft limit of the size of core files, in bytes; lowered to the hard limit if need be.
@@ -39,8 +39,10 @@ pub(crate) struct Setup {
     pub(crate) inherited: Vec<RawFd>,
     /// Standard streams to close.
     pub(crate) closed: Vec<RawFd>,
-    /// Signals to ignore; all others have their default action, and none is blocked.
+    /// Signals to ignore; all others have their default action.
     pub(crate) ignored: Vec<Signal>,
+    /// Signals to block; all others are not.
+    pub(crate) blocked: SigSet,
     /// A terminal that becomes the controlling terminal of the session, with the command in its foreground.
     pub(crate) terminal: Option<RawFd>,
 }
@@ -154,7 +156,7 @@ fn apply(setup: &Setup) -> nix::Result<()> {
         // SAFETY: ignoring a signal runs no code of ours.
         unsafe { signal(number, SigHandler::SigIgn) }?;
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&setup.blocked), None)
 }
 
 /// Leaves 0, 1, 2 and what is to be inherited; std reports a failed exec through a descriptor that exec closes.
