@@ -63,6 +63,10 @@ fn monitor() -> Found {
     interpreted(Driving::new(command).detach("--detach").monitor("--monitor"))
 }
 
+fn keeper() -> Found {
+    interpreted(Driving::new(python("keeper.py")?).monitor("--keep"))
+}
+
 #[rstest]
 #[case::python(pydaemon)]
 #[case::c(cdaemon)]
@@ -71,6 +75,7 @@ fn monitor() -> Found {
 #[case::perl(perldaemon)]
 #[case::shell(shdaemon)]
 #[case::supervised_python(monitor)]
+#[case::kept_python(keeper)]
 fn a_correct_daemon_keeps_every_promise(#[case] found: fn() -> Found) {
     let Some(peer) = Missing::skip(found()) else {
         return;
