@@ -127,7 +127,9 @@ pub(super) fn wait_for_restart(
         Err(No::CannotTell(_)) if run.facts()?.is_some() => return Ok(Err(End::Throttled)),
         Err(no) => return Err(no),
     }
-    Ok(Ok(run.settled_when(|facts| restarted(facts) && facts.zombies.is_empty() && run.is_settled(facts))?))
+    Ok(Ok(run.settled_when(|facts| {
+        restarted(facts) && facts.zombies.is_empty() && run.is_settled_but_for_rest(facts)
+    })?))
 }
 
 /// The times between births, which the kernel counts in clock ticks.

@@ -5,6 +5,7 @@
 
 mod declared;
 mod defects;
+mod odd;
 mod peers;
 mod reference;
 mod strangers;
