@@ -104,6 +104,7 @@ fn a_wrong_daemon_is_found_out(
         ("world-writable", "pidfile.mode"),
         ("pidfile-left", "stop.pidfile-removed"),
         ("stale-refused", "stale.dead-pid"),
+        ("pid-tail", "stale.dead-pid"),
         ("reused-pid-refused", "stale.recycled-pid"),
         ("empty-refused", "stale.empty"),
         ("no-lock", "pidfile.locked-by-daemon"),
