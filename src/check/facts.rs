@@ -3,10 +3,11 @@
 use super::driving::Mode;
 use super::outcome::No;
 use crate::fixture::{Sandbox, Subject};
-use crate::observe::{Descriptors, HeldLock, Inode, Observed, Pidfile, Process, Tree, locks_on};
+use crate::observe::{Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, Process, Tree};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 
 /// One process of the daemon's tree.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub(super) struct Member {
 pub(super) struct Descriptor {
     pub(super) fd: i32,
     pub(super) inode: Option<Inode>,
+    pub(super) locks: Vec<Lock>,
     pub(super) shown: String,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct Facts {
     pub(super) members: Vec<Member>,
     pub(super) daemon: Pid,
     pub(super) monitor: Option<Pid>,
-    /// Which processes hold locks on the files in the rundir, the pidfile's first.
+    /// Which processes hold locks on the rundir or what is in it, the pidfile's first.
     pub(super) locks: Vec<(OsString, HeldLock)>,
     /// Dead processes that their parents in the tree have not waited for.
     pub(super) zombies: Vec<Pid>,
@@ -74,22 +76,24 @@ impl Facts {
             daemon,
             zombies,
         };
-        facts.locks = facts.find_locks(sandbox)?;
+        facts.locks = facts.find_locks(sandbox);
         Ok(Some(facts))
     }
 
-    fn find_locks(&self, sandbox: &Sandbox) -> Result<Vec<(OsString, HeldLock)>, No> {
-        let pids: Vec<Pid> = self.pids().collect();
-        let mut held = Vec::new();
-        for entry in fs::read_dir(sandbox.rundir()).into_iter().flatten().flatten() {
-            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                continue;
-            }
-            let locks = locks_on(entry.path(), &pids).unwrap_or_default();
-            held.extend(locks.into_iter().map(|lock| (entry.file_name(), lock)));
+    fn find_locks(&self, sandbox: &Sandbox) -> Vec<(OsString, HeldLock)> {
+        let locked: Vec<(Inode, HeldLock)> = self.members.iter().flat_map(Member::locks).collect();
+        // Most of what a daemon puts there is of no interest, and it may be a lot.
+        if locked.is_empty() {
+            return Vec::new();
         }
+        let mut held: Vec<(OsString, HeldLock)> = inodes(&sandbox.rundir())
+            .flat_map(|(name, inode)| {
+                let here = locked.iter().filter(move |(of, _)| *of == inode);
+                here.map(move |(_, lock)| (name.clone(), *lock))
+            })
+            .collect();
         held.sort_by_key(|(name, _)| name != "daemon.pid");
-        Ok(held)
+        held
     }
 
     pub(super) fn pids(&self) -> impl Iterator<Item = Pid> {
@@ -120,6 +124,11 @@ impl Facts {
         Some(self.member(self.monitor?)?.descriptors.len())
     }
 
+    /// Whom to signal in order to stop the daemon: whom the pidfile names.
+    pub(super) fn to_stop(&self) -> Pid {
+        self.pidfile.pid().filter(|pid| self.is_alive(*pid)).unwrap_or(self.daemon)
+    }
+
     /// The names of all members.
     pub(super) fn names(&self) -> Vec<String> {
         self.pids().map(|pid| self.name(pid)).collect()
@@ -134,6 +143,27 @@ impl Facts {
     }
 }
 
+impl Member {
+    /// The locks that it holds, and on which files.
+    fn locks(&self) -> impl Iterator<Item = (Inode, HeldLock)> {
+        let pid = self.process.pid;
+        self.descriptors.iter().filter_map(|descriptor| Some((descriptor.inode?, descriptor))).flat_map(
+            move |(inode, descriptor)| {
+                let held = move |&lock| (inode, HeldLock { pid, fd: descriptor.fd, lock });
+                descriptor.locks.iter().map(held)
+            },
+        )
+    }
+}
+
+/// A directory, by the name `.`, and all that is in it.
+fn inodes(directory: &Path) -> impl Iterator<Item = (OsString, Inode)> {
+    let itself = fs::metadata(directory).map(|data| (OsString::from("."), Inode::of(&data)));
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let entries = entries.filter_map(|entry| Some((entry.file_name(), Inode::of(&entry.metadata().ok()?))));
+    itself.into_iter().chain(entries)
+}
+
 fn descriptors(pid: Pid) -> Vec<Descriptor> {
     let Ok(Observed::Present(descriptors)) = Descriptors::of(pid) else {
         return Vec::new();
@@ -141,19 +171,23 @@ fn descriptors(pid: Pid) -> Vec<Descriptor> {
     let descriptor = |descriptor: &crate::observe::Descriptor| Descriptor {
         fd: descriptor.fd,
         inode: descriptor.inode,
+        locks: descriptor.locks.clone(),
         shown: descriptor.target.to_string(),
     };
     descriptors.iter().map(descriptor).collect()
 }
 
-/// The process that the pidfile names, if it is one of the tree. Otherwise the topmost one, or below that, if
+/// The process that the pidfile names, if it is one of the tree, or what that watches over. Otherwise the topmost one, or below that, if
 /// the topmost one is a monitor, its first child.
 fn find_daemon(members: &[Member], pidfile: &Pidfile, subject: &Subject, mode: Mode) -> Option<Pid> {
-    let lives = |pid: &Pid| members.iter().any(|member| member.process.pid == *pid);
-    if let Some(named) = pidfile.pid().filter(lives) {
-        return Some(named);
-    }
+    let find = |pid: Pid| members.iter().find(|member| member.process.pid == pid);
     let child_of = |parent: Pid| members.iter().find(|member| member.process.ppid == parent);
+    if let Some(named) = pidfile.pid().and_then(find) {
+        // The topmost one is the monitor, and may be who is to be signalled.
+        let watches = mode.monitored && find(named.process.ppid).is_none();
+        let daemon = child_of(named.process.pid).filter(|_| watches).unwrap_or(named);
+        return Some(daemon.process.pid);
+    }
     let top = child_of(subject.reaper()).or_else(|| child_of(subject.pid()))?.process.pid;
     let child = child_of(top).filter(|_| mode.monitored);
     Some(child.map_or(top, |child| child.process.pid))

@@ -7,7 +7,7 @@ use super::outcome::{Finding, No, Report, cannot_tell};
 use super::run::{Down, Outcome, Patience, Run, Start, describe};
 use super::series::{Series, series};
 use crate::fixture::{FixtureError, Sandbox};
-use crate::observe::Pidfile;
+use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::cell::OnceCell;
@@ -210,6 +210,17 @@ impl<'a> Lab<'a> {
         }
     }
 
+    /// Fails if the daemon may be starting still: in the foreground only the pidfile tells.
+    pub(super) fn is_ready(&self, up: &Up) -> Result<(), No> {
+        match up.facts.pidfile.content {
+            PidfileContent::Missing if !self.driving.usual().detached => cannot_tell(format!(
+                "the daemon may not be ready: there is no pidfile after {:?} (--timeout)",
+                self.driving.timeout
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn detached_itself(&self, run: &Run<'_>) -> bool {
         run.subject.exit_of(run.subject.pid()).is_some()
     }
@@ -233,7 +244,8 @@ impl<'a> Lab<'a> {
         let mode = self.driving.usual();
         let run = self.start_in(&sandbox, Start::new(mode))?;
         let up = self.up(&run)?;
-        let second = self.driving.pidfile().and_then(|()| self.make_second(&run));
+        let second =
+            self.driving.pidfile().and_then(|()| self.is_ready(&up)).and_then(|()| self.make_second(&run));
         let run = match second.as_ref().is_ok_and(|second| second.runs || second.first.is_none()) {
             // Neither the daemon nor its pidfile is what it was.
             true => self.restarted(run, &sandbox)?,
@@ -328,7 +340,7 @@ impl<'a> Lab<'a> {
     /// With a monitor, the daemon told to stop.
     pub(super) fn supervised(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.monitored()?;
-        let make = || self.up_and_down(mode, |facts| Some(facts.daemon));
+        let make = || self.up_and_down(mode, |facts| Some(facts.to_stop()));
         self.supervised.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 

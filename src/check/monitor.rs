@@ -61,10 +61,11 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "monitor.stop",
-        promise: "SIGTERM to a monitored daemon ends daemon and monitor, and no pidfile is left",
+        promise: "SIGTERM to whom the pidfile of a monitored daemon names ends daemon and monitor, and no pidfile is left",
         why: "A daemon that cannot be stopped by its pidfile cannot be stopped at all: it always comes back.",
         source: "Open vSwitch, --monitor; tests/daemon.at, \"daemon --monitor\"",
-        judged: "The daemon is sent SIGTERM; daemon and monitor must end, and the pidfile be gone or empty.",
+        judged: "The process in the pidfile, be it daemon or monitor, is sent SIGTERM (without a pidfile, the \
+                 daemon); daemon and monitor must end, and the pidfile be gone or empty.",
         judge: stop,
     },
     Check {
@@ -171,7 +172,7 @@ fn locked_between(lab: &Lab<'_>) -> Judgement {
 
 fn stop(lab: &Lab<'_>) -> Judgement {
     let down = down(lab.supervised())?;
-    all_ended(lab, down, "SIGTERM to the daemon")?;
+    all_ended(lab, down, "SIGTERM by the pidfile")?;
     match lab.driving.has_pidfile() {
         true => down.pidfile_is_gone(),
         false => Ok(()),

@@ -34,12 +34,13 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "pidfile.locked-by-daemon",
-        promise: "While the daemon runs, one of its processes holds a lock on the pidfile or on a file beside it",
+        promise: "While the daemon runs, one of its processes holds a lock on the pidfile, on a file beside it, or on \
+                  their directory",
         why: "A pid alone does not tell a running daemon from a dead one whose number has been given to another \
               process; a lock does, since the kernel drops it with its owner.",
         source: "pidfile(3); Open vSwitch, lib/daemon-unix.c, make_pidfile; fcntl(2), flock(2)",
-        judged: "/proc/PID/fdinfo of the daemon's processes must show a lock, of whatever kind, on a file in the \
-                 directory of the pidfile.",
+        judged: "/proc/PID/fdinfo of the daemon's processes must show a lock, of whatever kind, on the directory \
+                 of the pidfile or on anything in it.",
         judge: locked_by_daemon,
     },
     Check {
@@ -116,13 +117,19 @@ fn mode(lab: &Lab<'_>) -> Judgement {
 
 fn locked_by_daemon(lab: &Lab<'_>) -> Judgement {
     lab.driving.pidfile()?;
-    judge_lock(&lab.usual()?.up.facts)
+    let up = &lab.usual()?.up;
+    if up.facts.locks.is_empty() {
+        lab.is_ready(up)?;
+    }
+    judge_lock(&up.facts)
 }
 
 pub(super) fn judge_lock(facts: &Facts) -> Judgement {
     match facts.locks.is_empty() {
         false => Ok(()),
-        true => broken("none of the daemon's processes holds a lock on the pidfile or on a file beside it"),
+        true => broken(
+            "none of the daemon's processes holds a lock on the pidfile, on a file beside it, or on their directory",
+        ),
     }
 }
 

@@ -145,7 +145,9 @@ fn as_before(lab: &Lab<'_>) -> Judgement {
     let standard = |facts: &Facts| {
         let descriptors = facts.member(facts.daemon).map(|member| &member.descriptors[..]);
         let standard = descriptors.unwrap_or_default().iter().filter(|descriptor| descriptor.fd < 3);
-        standard.map(|descriptor| format!("{} {}", descriptor.fd, descriptor.shown)).collect::<Vec<_>>()
+        standard
+            .map(|descriptor| format!("{} {}", descriptor.fd, kind(&descriptor.shown)))
+            .collect::<Vec<_>>()
     };
     match (standard(before), standard(after)) {
         (before, after) if before == after => Ok(()),
@@ -155,6 +157,12 @@ fn as_before(lab: &Lab<'_>) -> Judgement {
             after.join(", ")
         )),
     }
+}
+
+/// Where a descriptor leads, without the number of a pipe or socket: a monitor may make one for each daemon.
+fn kind(shown: &str) -> &str {
+    let numbered = ["pipe", "socket"].into_iter().find(|kind| shown.starts_with(&format!("{kind} ")));
+    numbered.unwrap_or(shown)
 }
 
 fn no_descriptor_leak(lab: &Lab<'_>) -> Judgement {

@@ -4,7 +4,7 @@ use super::driving::{Driving, Mode};
 use super::facts::Facts;
 use super::outcome::{No, broken, cannot_tell};
 use crate::fixture::{Deadline, FixtureError, Sandbox, StartOptions, Subject};
-use crate::observe::{Inode, Pidfile, PidfileContent};
+use crate::observe::{Inode, Pidfile, PidfileContent, State};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -12,9 +12,10 @@ use nix::unistd::{Pid, pipe2};
 use std::cell::{Cell, OnceCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// How long a wait lasts for what the same daemon has let pass already.
 const ONCE_BITTEN: Duration = Duration::from_millis(500);
+
+/// How much is read of what a daemon has written.
+const OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// What the runs of one daemon share.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ struct Unsettled {
     monitor: bool,
     /// Been named in its monitor's title, where the profile declares one.
     title: bool,
+    /// Gone to sleep: it may still be preparing for SIGTERM.
+    rest: bool,
 }
 
 impl Unsettled {
@@ -65,6 +71,7 @@ impl Unsettled {
             && (known.directory || !self.directory)
             && (known.monitor || !self.monitor)
             && (known.title || !self.title)
+            && (known.rest || !self.rest)
     }
 
     fn or(self, other: Self) -> Self {
@@ -75,6 +82,7 @@ impl Unsettled {
             directory: self.directory || other.directory,
             monitor: self.monitor || other.monitor,
             title: self.title || other.title,
+            rest: self.rest || other.rest,
         }
     }
 }
@@ -215,6 +223,7 @@ impl<'a> Run<'a> {
     }
 
     fn outcome_detached(&self) -> Result<Outcome, No> {
+        let deadline = self.patience.deadline();
         let bitten = self.patience.never_returns.get();
         match self.subject.wait_exit(self.patience.short_if(bitten)) {
             Ok(status) => {
@@ -223,12 +232,21 @@ impl<'a> Run<'a> {
             }
             Err(error) if error.is_timeout() => {
                 self.patience.never_returns.set(true);
-                let facts = self.facts()?;
-                let runs = facts.is_some_and(|facts| facts.daemon != self.subject.pid());
-                Ok(if runs { Outcome::NotReturned } else { Outcome::Unclear })
+                self.outcome_unreturned(deadline)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Without the pidfile that it was told to write, a daemon whose command does not return may be starting.
+    fn outcome_unreturned(&self, deadline: Deadline) -> Result<Outcome, No> {
+        let is_up = |facts: &Facts| match self.driving.has_pidfile() {
+            true => facts.pidfile_names_member(),
+            false => facts.daemon != self.subject.pid(),
+        };
+        let look = || -> Result<Option<()>, No> { Ok(self.facts()?.filter(is_up).map(|_| ())) };
+        let up = self.subject.wait_until("the daemon to run", deadline, look);
+        Ok(if up.is_ok() { Outcome::NotReturned } else { Outcome::Unclear })
     }
 
     fn outcome_by_pidfile(&self) -> Result<Outcome, No> {
@@ -260,7 +278,8 @@ impl<'a> Run<'a> {
 
     /// Looks until everything is as it should be after a start, or for as long as that may take at most.
     pub(super) fn settled(&self) -> Result<Facts, No> {
-        let facts = self.settled_when(|facts| self.is_settled(facts))?;
+        let known = self.patience.unsettled.get();
+        let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
         self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(&facts)));
         Ok(facts)
     }
@@ -282,9 +301,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether nothing is missing but what this daemon never does.
-    pub(super) fn is_settled(&self, facts: &Facts) -> bool {
-        self.unsettled(facts).is_known(self.patience.unsettled.get())
+    /// Whether nothing is missing but what this daemon never does, and rest: it is to be crashed anyway.
+    pub(super) fn is_settled_but_for_rest(&self, facts: &Facts) -> bool {
+        Unsettled { rest: false, ..self.unsettled(facts) }.is_known(self.patience.unsettled.get())
     }
 
     fn unsettled(&self, facts: &Facts) -> Unsettled {
@@ -299,6 +318,7 @@ impl<'a> Run<'a> {
             title: self.mode.monitored
                 && self.driving.declared.monitor_title.is_some()
                 && !facts.monitor_title().contains(&facts.daemon.to_string()),
+            rest: daemon.is_some_and(|member| member.process.state == State::Running),
         }
     }
 
@@ -385,9 +405,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// All that it has written to stdout and stderr.
+    /// What it has written to stderr and stdout; of very much, the end.
     pub(super) fn output(&self) -> String {
-        let bytes = [self.subject.stderr(), self.subject.stdout()].into_iter().flatten().flatten();
+        let [stdout, stderr] = self.subject.stdio_paths();
+        let bytes = [stderr, stdout].into_iter().flat_map(|path| end_of_file(path).unwrap_or_default());
         String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
     }
 }
@@ -436,6 +457,16 @@ pub(super) fn describe(status: ExitStatus) -> String {
         (_, Some(Ok(signal))) => format!("killed by {signal}"),
         _ => status.to_string(),
     }
+}
+
+/// The last [`OUTPUT_BYTES`] of a file: some daemons write as fast as the disk takes it.
+fn end_of_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let start = file.metadata()?.len().saturating_sub(OUTPUT_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The last lines of a text, in one.

@@ -5,6 +5,7 @@
 
 mod declared;
 mod defects;
+mod odd;
 mod ovsdb;
 mod peers;
 mod reference;

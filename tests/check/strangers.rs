@@ -63,6 +63,10 @@ fn monitor() -> Found {
     interpreted(Driving::new(command).detach("--detach").monitor("--monitor"))
 }
 
+fn keeper() -> Found {
+    interpreted(Driving::new(python("keeper.py")?).monitor("--keep"))
+}
+
 #[rstest]
 #[case::python(pydaemon)]
 #[case::c(cdaemon)]
@@ -71,6 +75,7 @@ fn monitor() -> Found {
 #[case::perl(perldaemon)]
 #[case::shell(shdaemon)]
 #[case::supervised_python(monitor)]
+#[case::kept_python(keeper)]
 fn a_correct_daemon_keeps_every_promise(#[case] found: fn() -> Found) {
     let Some(peer) = Missing::skip(found()) else {
         return;
@@ -99,6 +104,7 @@ fn a_wrong_daemon_is_found_out(
         ("world-writable", "pidfile.mode"),
         ("pidfile-left", "stop.pidfile-removed"),
         ("stale-refused", "stale.dead-pid"),
+        ("pid-tail", "stale.dead-pid"),
         ("reused-pid-refused", "stale.recycled-pid"),
         ("empty-refused", "stale.empty"),
         ("no-lock", "pidfile.locked-by-daemon"),

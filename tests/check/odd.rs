@@ -1,0 +1,44 @@
+//! Commands that are slow, or that come up in an unusual order: no promise is called broken for that.
+
+use super::support::{failures, judge_all, judge_by, shown};
+use daemonproof::check::{Driving, Report, Verdict};
+use daemonproof::fixture::CommandLine;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn shell(script: &str) -> Driving {
+    Driving::new(CommandLine::new("sh").arg("-c").arg(script))
+}
+
+fn expect(report: &Report, broken: &[&str]) {
+    assert_eq!(failures(report), broken.iter().copied().collect::<BTreeSet<_>>(), "\n{}", shown(report));
+}
+
+#[test]
+fn a_daemon_that_detaches_later_than_one_waits_is_not_judged() {
+    let driving = shell("exec sleep 1000 # {pidfile}").detach("").timeout(Duration::from_millis(500));
+    let report = judge_all(&driving);
+    expect(&report, &[]);
+    assert_eq!(report.verdict(), Verdict::Inconclusive, "\n{}", shown(&report));
+}
+
+/// What runs without a pidfile may be about to find that another instance runs.
+#[test]
+fn without_a_pidfile_in_the_foreground_nothing_but_that_is_broken() {
+    let driving = shell("exec sleep 1000 # {pidfile}").timeout(Duration::from_secs(2));
+    expect(&judge_all(&driving), &["pidfile.names-daemon", "pidfile.in-foreground"]);
+}
+
+#[test]
+fn a_daemon_may_prepare_for_sigterm_after_it_has_written_its_pidfile() {
+    let script = "echo $$ >{pidfile}; i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; \
+                  trap 'kill $!; rm {pidfile}; exit' TERM; sleep 1000 & wait";
+    expect(&judge_by("stop.pidfile-removed", &shell(script)), &[]);
+}
+
+#[test]
+fn much_output_is_not_kept_in_memory_and_its_end_is_shown() {
+    let script = "yes | head -c 3000000; echo the end; exit 3";
+    let report = judge_by("stop.sigterm", &shell(script));
+    assert!(shown(&report).contains("the end"), "{}", shown(&report).len());
+}
