@@ -41,7 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "A detached daemon leaves the directory in which it was started",
         why: "The file system of that directory could not be unmounted for as long as the daemon runs.",
         source: "daemon(7), SysV daemons, step 11; PEP 3143, working_directory; daemon(3)",
-        judged: "The daemon is started detached in a directory of no meaning; /proc/PID/cwd must lead elsewhere.",
+        judged: "The daemon is started detached where the caller is, or in a directory of its own if that is the root; \
+                 /proc/PID/cwd must lead elsewhere.",
         judge: working_directory,
     },
     Check {

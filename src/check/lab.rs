@@ -10,7 +10,7 @@ use crate::fixture::{FixtureError, Sandbox};
 use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -58,6 +58,8 @@ pub(super) struct Lab<'a> {
     pub(super) driving: &'a Driving,
     pub(super) patience: Patience,
     usual: Once<Usual>,
+    /// In the usual mode, detached, the command exited 0, and nothing ran.
+    pub(super) vanished: Cell<bool>,
     foreground: Once<UpAndDown>,
     failing: Once<Failing>,
     failing_monitored: Once<Failing>,
@@ -152,6 +154,7 @@ impl<'a> Lab<'a> {
             driving,
             patience: Patience::new(driving.timeout),
             usual: OnceCell::new(),
+            vanished: Cell::new(false),
             foreground: OnceCell::new(),
             failing: OnceCell::new(),
             failing_monitored: OnceCell::new(),
@@ -243,7 +246,11 @@ impl<'a> Lab<'a> {
         let sandbox = self.sandbox()?;
         let mode = self.driving.usual();
         let run = self.start_in(&sandbox, Start::new(mode))?;
-        let up = self.up(&run)?;
+        let up = self.up(&run).inspect_err(|_| {
+            let ended = run.subject.exit_of(run.subject.pid());
+            let empty = run.subject.live_pids().is_ok_and(|live| live.is_empty());
+            self.vanished.set(mode.detached && empty && ended.is_some_and(|status| status.success()));
+        })?;
         let second =
             self.driving.pidfile().and_then(|()| self.is_ready(&up)).and_then(|()| self.make_second(&run));
         let run = match second.as_ref().is_ok_and(|second| second.runs || second.first.is_none()) {

@@ -2,7 +2,7 @@
 
 use super::catalogue::Check;
 use super::lab::{Lab, Overwritten, Second};
-use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::{Outcome, describe};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -136,7 +136,7 @@ fn refusal_harmless(lab: &Lab<'_>) -> Judgement {
 
 fn refusal_names_owner(lab: &Lab<'_>) -> Judgement {
     let Some(declared) = &lab.driving.declared.refusal_message else {
-        return does_not_apply("the profile declares no message for a refused start");
+        return does_not_apply(UNDECLARED);
     };
     let second = refused(lab)?;
     let Some(owner) = second.pidfile_before.pid() else {

@@ -2,7 +2,7 @@
 
 use super::catalogue::Check;
 use super::lab::Lab;
-use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::pidfile::{judge_lock, judge_name};
 use super::run::Down;
 use super::series::{End, Intruder};
@@ -171,12 +171,11 @@ fn locked_between(lab: &Lab<'_>) -> Judgement {
 }
 
 fn stop(lab: &Lab<'_>) -> Judgement {
+    // Without one, whoever wants to stop it has to know the monitor.
+    lab.driving.pidfile()?;
     let down = down(lab.supervised())?;
     all_ended(lab, down, "SIGTERM by the pidfile")?;
-    match lab.driving.has_pidfile() {
-        true => down.pidfile_is_gone(),
-        false => Ok(()),
-    }
+    down.pidfile_is_gone()
 }
 
 fn all_ended(lab: &Lab<'_>, down: &Down, after: &str) -> Judgement {
@@ -204,7 +203,7 @@ fn sigterm_pidfile(lab: &Lab<'_>) -> Judgement {
 
 fn comm(lab: &Lab<'_>) -> Judgement {
     let Some(declared) = &lab.driving.declared.monitor_comm else {
-        return does_not_apply("the profile declares no command name for the monitor");
+        return does_not_apply(UNDECLARED);
     };
     let mut looks = vec![&lab.supervised()?.up.facts];
     looks.extend(lab.series()?.restarts.first());
@@ -226,7 +225,7 @@ fn comm(lab: &Lab<'_>) -> Judgement {
 fn title(lab: &Lab<'_>) -> Judgement {
     let declared = &lab.driving.declared;
     let Some(healthy) = &declared.monitor_title else {
-        return does_not_apply("the profile declares no title for the monitor");
+        return does_not_apply(UNDECLARED);
     };
     let series = lab.series()?;
     let pid = series.before.daemon.to_string();

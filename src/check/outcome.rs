@@ -81,6 +81,9 @@ pub(super) enum No {
     CannotTell(String),
 }
 
+/// Why a check of what is peculiar to one program does not apply.
+pub(super) const UNDECLARED: &str = "only judged if a profile declares it";
+
 /// What a check function returns.
 pub(super) type Judgement = Result<(), No>;
 

@@ -3,7 +3,7 @@
 use super::catalogue::Check;
 use super::facts::Facts;
 use super::lab::Lab;
-use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::Start;
 use crate::observe::PidfileContent;
 
@@ -147,7 +147,7 @@ fn in_foreground(lab: &Lab<'_>) -> Judgement {
 fn declared_mode(lab: &Lab<'_>) -> Judgement {
     lab.driving.pidfile()?;
     let Some(declared) = lab.driving.declared.pidfile_mode else {
-        return does_not_apply("the profile declares no mode of the pidfile");
+        return does_not_apply(UNDECLARED);
     };
     lab.usual()?;
     for umask in [0, 0o077] {

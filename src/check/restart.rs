@@ -3,7 +3,7 @@
 use super::catalogue::Check;
 use super::facts::Facts;
 use super::lab::Lab;
-use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
 use super::series::{End, Series, wait_for_restart};
 use nix::sys::signal::Signal;
@@ -115,7 +115,7 @@ fn median(intervals: &[Duration]) -> Option<Duration> {
 
 fn interval(lab: &Lab<'_>) -> Judgement {
     let Some(declared) = lab.driving.declared.restart_interval else {
-        return does_not_apply("the profile declares no interval between restarts");
+        return does_not_apply(UNDECLARED);
     };
     let series = restarted(lab)?;
     let Some(shortest) = series.intervals.iter().min() else {
@@ -188,7 +188,7 @@ fn no_zombies(lab: &Lab<'_>) -> Judgement {
 fn signals(lab: &Lab<'_>) -> Judgement {
     let mode = lab.driving.monitored()?;
     let Some(declared) = &lab.driving.declared.restart_signals else {
-        return does_not_apply("the profile declares no signals that lead to a restart");
+        return does_not_apply(UNDECLARED);
     };
     restarted(lab)?;
     let others = [Signal::SIGKILL, Signal::SIGUSR2];

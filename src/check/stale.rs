@@ -24,8 +24,8 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Numbers are used again: after a reboot the old pid belongs to some other program, and the daemon \
               does not start.",
         source: "daemon(7), SysV daemons, step 12; pidfile(3)",
-        judged: "A pidfile with the number of a living `sleep` is put there; the daemon must start and replace it, \
-                 and the `sleep` live on.",
+        judged: "A pidfile with the number of a living `tail -f` is put there; the daemon must start and replace it, \
+                 and the `tail` live on.",
         judge: recycled_pid,
     },
     Check {
@@ -59,7 +59,8 @@ fn empty(lab: &Lab<'_>) -> Judgement {
 
 fn recycled_pid(lab: &Lab<'_>) -> Judgement {
     let elsewhere = Sandbox::new()?;
-    let stranger = elsewhere.start(&CommandLine::new("sleep").arg("1000"), StartOptions::new())?;
+    let stranger =
+        elsewhere.start(&CommandLine::new("tail").args(["-f", "/dev/null"]), StartOptions::new())?;
     starts_over(lab, |_| Ok(format!("{}\n", stranger.pid())))?;
     match stranger.exit_of(stranger.pid()) {
         Some(status) => {

@@ -2,18 +2,18 @@
 
 use super::catalogue::Check;
 use super::lab::{Failing, Lab};
-use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
+use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::describe;
 use crate::observe::PidfileContent;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "startup.ready-on-return",
-        promise: "When the command returns 0, the pidfile names the running daemon",
+        promise: "When the command returns 0, the daemon runs and its pidfile names it",
         why: "Whoever starts the daemon goes on at that moment, reads the pidfile and finds nothing, or a number \
               of no meaning.",
         source: "daemon(7), SysV daemons, steps 14 and 15; Open vSwitch, tests/daemon.at, \"daemon --detach\"",
-        judged: "The pidfile is read as soon as the command has ended; it must name a process that runs.",
+        judged: "The pidfile is read as soon as the command has ended; it must name a process that runs, and goes on to.",
         judge: ready_on_return,
     },
     Check {
@@ -54,8 +54,12 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn ready_on_return(lab: &Lab<'_>) -> Judgement {
     lab.driving.detached()?;
+    let usual = lab.usual();
+    if lab.vanished.get() {
+        return broken("the command returned 0, and nothing runs");
+    }
     lab.driving.pidfile()?;
-    let up = &lab.usual()?.up;
+    let up = &usual?.up;
     if !up.returned {
         return cannot_tell("the command did not return");
     }
@@ -121,7 +125,7 @@ pub(super) fn judge_what_is_left(failing: &Failing) -> Judgement {
 
 fn failure_exit_status(lab: &Lab<'_>) -> Judgement {
     let Some(declared) = lab.driving.declared.failure_status else {
-        return does_not_apply("the profile declares no exit status for a failed start");
+        return does_not_apply(UNDECLARED);
     };
     let failing = lab.failing()?;
     match failing.status.and_then(|status| status.code()) {

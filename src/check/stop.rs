@@ -2,7 +2,7 @@
 
 use super::catalogue::Check;
 use super::lab::Lab;
-use super::outcome::{Judgement, broken, does_not_apply};
+use super::outcome::{Judgement, UNDECLARED, broken, does_not_apply};
 use super::run::{Down, describe};
 use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
@@ -134,7 +134,7 @@ fn in_foreground(lab: &Lab<'_>) -> Judgement {
 
 fn litter(lab: &Lab<'_>) -> Judgement {
     let Some(declared) = &lab.driving.declared.leaves else {
-        return does_not_apply("the profile does not declare which files are left");
+        return does_not_apply(UNDECLARED);
     };
     let down = lab.usual_down()?.ended()?;
     let undeclared: Vec<&str> =

@@ -161,7 +161,7 @@ impl PidfileCleanup {
         if leads_to(self.guard_name.as_c_str(), &self.mutex) {
             return Some(None);
         }
-        for _ in 0..8 {
+        for _ in 0..2 {
             let guard = open_guard_at(self.guard_name.as_c_str()).ok()?;
             lock_mutex(guard.as_fd()).ok()?;
             if leads_to(self.guard_name.as_c_str(), &guard) {

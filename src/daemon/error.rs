@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// The lock that protects changes of the pidfile was held for too long.
     #[error(
-        "failed to lock {}: held{} for more than {}; a process that is stopped or stuck may hold it",
+        "failed to lock {}: held{} for more than {}; a process that is stopped, stuck or still ending may hold it",
         guard.display(), by(.pid), seconds(.limit)
     )]
     Busy {
@@ -52,6 +52,18 @@ pub enum Error {
         pid: Option<i32>,
         /// How long the wait lasted.
         limit: Duration,
+    },
+    /// The guard belongs to another user, as whom the daemon ran once.
+    #[error(
+        "failed to open {}: Permission denied: it belongs to uid {uid}; run as that user, or remove it while \
+         no instance runs",
+        guard.display()
+    )]
+    ForeignGuard {
+        /// The guard file.
+        guard: PathBuf,
+        /// Its owner.
+        uid: u32,
     },
     /// Something that is no regular file stands where the pidfile or its guard should be.
     #[error("{}: is a {kind}, not a regular file; remove it or choose another pidfile", path.display())]

@@ -258,6 +258,7 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
     let fd = open_guard_at(path).map_err(|errno| match errno {
         Errno::ELOOP => not_regular("symbolic link"),
         Errno::EISDIR => not_regular("directory"),
+        Errno::EACCES => guard_denied(path),
         errno => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno },
     })?;
     let status = fstat(&fd).map_err(Error::file("inspect", path))?;
@@ -274,6 +275,16 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
         fchmod(&fd, mode).map_err(Error::file("change the mode of", path))?;
     }
     Ok(fd)
+}
+
+/// Somebody else's guard, made when the daemon ran as another user.
+fn guard_denied(path: &Path) -> Error {
+    match stat(path) {
+        Ok(status) => Error::ForeignGuard { guard: path.to_owned(), uid: status.st_uid },
+        Err(_) => {
+            Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno: Errno::EACCES }
+        }
+    }
 }
 
 /// What a file is, if it is no regular file.

@@ -10,10 +10,10 @@ use super::user::UserSpec;
 use crate::sys::fork::thread_count;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::geteuid;
+use nix::unistd::{getcwd, geteuid};
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a process becomes a daemon.
@@ -228,7 +228,7 @@ impl DaemonOptions {
         let rundir = self.rundir.clone().unwrap_or_else(default_rundir);
         let pidfile = self.pidfile.as_ref().map(|pidfile| pidfile.resolve(&rundir, &self.program));
         // RUNDIR may be relative, and a detached daemon moves to `/`.
-        let paths = pidfile.map(|pidfile| absolute(&pidfile).and_then(PidfilePaths::new)).transpose()?;
+        let paths = pidfile.map(|pidfile| independent(pidfile).and_then(PidfilePaths::new)).transpose()?;
         if let Some(user) = user {
             user.resolve()?.assume()?;
         }
@@ -252,11 +252,12 @@ impl DaemonOptions {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    path::absolute(path).map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
-        Error::File { action: "find the working directory for", path: path.to_owned(), errno }
-    })
+/// The same file, whatever the working directory will be.
+fn independent(pidfile: PathBuf) -> Result<PathBuf, Error> {
+    if pidfile.is_absolute() {
+        return Ok(pidfile);
+    }
+    Ok(getcwd().map_err(Error::system("find the working directory"))?.join(pidfile))
 }
 
 fn default_rundir() -> PathBuf {

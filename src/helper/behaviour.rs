@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::pause;
+use std::env;
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -118,6 +119,13 @@ impl LibraryArgs {
         self.daemon.pidfile = None;
         self.start(program)
     }
+}
+
+/// Where a pidfile that was asked for is, for the helpers that do without the library's.
+pub(super) fn pidfile_path(flag: Option<&Option<PathBuf>>, program: &str) -> Option<PathBuf> {
+    let rundir = PathBuf::from(env::var_os("RUNDIR").unwrap_or_else(|| "/run".into()));
+    let default = || PathBuf::from(format!("{program}.pid"));
+    flag.map(|path| rundir.join(path.clone().unwrap_or_else(default)))
 }
 
 /// A moment in a daemon's life.

@@ -3,7 +3,7 @@
 //! It shares no code with the library, so that a fault of the library's cannot hide in both. Its exclusion is
 //! a flock(2) on a guard file that is taken before the first fork and inherited by all of its processes.
 
-use super::behaviour::{delay, die_by, run_until_killed};
+use super::behaviour::{delay, die_by, pidfile_path, run_until_killed};
 use super::by_hand_fork::{Notifier, detach, supervise};
 use super::defective::Defect;
 use super::names::Outcome;
@@ -34,9 +34,9 @@ pub(super) struct Flags {
     /// Create a process that restarts the daemon when it crashes
     #[arg(long)]
     pub(super) monitor: bool,
-    /// Create a pidfile
-    #[arg(long, value_name = "FILE")]
-    pidfile: Option<PathBuf>,
+    /// Create a pidfile [default: RUNDIR/defective.pid]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pidfile: Option<Option<PathBuf>>,
     /// Start even if already running
     #[arg(long)]
     overwrite_pidfile: bool,
@@ -56,6 +56,7 @@ pub(super) struct Flags {
 pub(super) struct Daemon {
     pub(super) flags: Flags,
     pub(super) defect: Defect,
+    pidfile: Option<PathBuf>,
     /// Locked while any of the processes has it open.
     pub(super) guard: Option<File>,
     /// The process that was started.
@@ -69,14 +70,15 @@ impl Daemon {
         // Rust's runtime has put /dev/null where a descriptor was closed.
         let stderr = fs::read_link("/proc/self/fd/2");
         let started_without_stderr = stderr.is_ok_and(|target| target == Path::new("/dev/null"));
-        Self { flags, defect, guard: None, starter: getpid(), started_without_stderr, restarts: 0 }
+        let pidfile = pidfile_path(flags.pidfile.as_ref(), "defective");
+        Self { flags, defect, pidfile, guard: None, starter: getpid(), started_without_stderr, restarts: 0 }
     }
 
     pub(super) fn run(mut self) -> Outcome {
         if self.defect != Defect::LeaksDescriptor {
             close_inherited();
         }
-        if let Some(path) = self.flags.pidfile.clone() {
+        if let Some(path) = self.pidfile.clone() {
             self.guard = self.lock(&path)?;
         }
         let mut notifier = Notifier::none();
@@ -196,7 +198,7 @@ impl Daemon {
 
     /// Creates the pidfile, complete from its first moment, and returns what holds its lock.
     fn write_pidfile(&self) -> io::Result<Option<File>> {
-        let Some(path) = &self.flags.pidfile else {
+        let Some(path) = &self.pidfile else {
             return Ok(None);
         };
         let skipped = match self.defect {
@@ -272,7 +274,7 @@ impl Daemon {
 
     /// Removes the pidfile, unless it is another instance's.
     fn remove_pidfile(&self) {
-        let Some(path) = &self.flags.pidfile else {
+        let Some(path) = &self.pidfile else {
             return;
         };
         let ours = fs::read_to_string(path).is_ok_and(|content| content == self.content());
@@ -290,7 +292,7 @@ impl Daemon {
     /// Removes the pidfile of a daemon that could not do it itself.
     pub(super) fn remove_pidfile_of(&self, daemon: Pid) {
         let names = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text == format!("{daemon}\n"));
-        if let Some(path) = self.flags.pidfile.as_ref().filter(|path| names(path)) {
+        if let Some(path) = self.pidfile.as_ref().filter(|path| names(path)) {
             let _ = fs::remove_file(path);
         }
     }

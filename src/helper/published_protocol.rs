@@ -1,6 +1,6 @@
 //! The pidfile as Open vSwitch creates it: `make_pidfile` and `read_pidfile__` of `lib/daemon-unix.c`.
 
-use super::behaviour::{LibraryArgs, die_by};
+use super::behaviour::{LibraryArgs, die_by, pidfile_path};
 use super::names::{Helper, Outcome};
 use crate::sys::lock::range;
 use clap::Parser;
@@ -28,7 +28,7 @@ pub(super) struct Args {
 
 impl Helper for Args {
     fn run(self) -> Outcome {
-        let pidfile = self.pidfile();
+        let pidfile = pidfile_path(self.library.daemon.pidfile.as_ref(), "published-protocol");
         let overwrite = self.library.daemon.overwrite_pidfile;
         // Open vSwitch only notes these signals and acts on them once it has started.
         let fatal: SigSet =
@@ -43,13 +43,6 @@ impl Helper for Args {
         }
         drop(locked);
         die_by(signal)
-    }
-}
-
-impl Args {
-    fn pidfile(&self) -> Option<PathBuf> {
-        let default = || PathBuf::from("/run/published-protocol.pid");
-        self.library.daemon.pidfile.as_ref().map(|path| path.clone().unwrap_or_else(default))
     }
 }
 

@@ -42,3 +42,9 @@ fn much_output_is_not_kept_in_memory_and_its_end_is_shown() {
     let report = judge_by("stop.sigterm", &shell(script));
     assert!(shown(&report).contains("the end"), "{}", shown(&report).len());
 }
+
+#[test]
+fn a_command_that_detaches_nothing_and_returns_0_has_promised_too_much() {
+    let report = judge_all(&shell("exit 0 # {pidfile}").detach(""));
+    expect(&report, &["startup.ready-on-return"]);
+}

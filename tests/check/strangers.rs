@@ -99,6 +99,7 @@ fn a_wrong_daemon_is_found_out(
         ("pidfile-late", "startup.ready-on-return"),
         ("failure-exits-0", "startup.failure-status"),
         ("parent-hangs", "detach.returns"),
+        ("dies-after-ready", "startup.ready-on-return"),
         ("parent-pid", "pidfile.names-daemon"),
         ("pid-garbage", "pidfile.well-formed"),
         ("world-writable", "pidfile.mode"),
