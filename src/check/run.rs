@@ -58,6 +58,8 @@ struct Unsettled {
     monitor: bool,
     /// Been named in its monitor's title, where the profile declares one.
     title: bool,
+    /// Been waited for by its monitor, once dead.
+    reaping: bool,
     /// Gone to sleep: it may still be preparing for SIGTERM.
     rest: bool,
 }
@@ -71,6 +73,7 @@ impl Unsettled {
             && (known.directory || !self.directory)
             && (known.monitor || !self.monitor)
             && (known.title || !self.title)
+            && (known.reaping || !self.reaping)
             && (known.rest || !self.rest)
     }
 
@@ -82,6 +85,7 @@ impl Unsettled {
             directory: self.directory || other.directory,
             monitor: self.monitor || other.monitor,
             title: self.title || other.title,
+            reaping: self.reaping || other.reaping,
             rest: self.rest || other.rest,
         }
     }
@@ -279,8 +283,13 @@ impl<'a> Run<'a> {
     pub(super) fn settled(&self) -> Result<Facts, No> {
         let known = self.patience.unsettled.get();
         let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
-        self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(&facts)));
+        self.remember(&facts);
         Ok(facts)
+    }
+
+    /// What is missing after all that time is not waited for again.
+    pub(super) fn remember(&self, facts: &Facts) {
+        self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(facts)));
     }
 
     /// Looks until `settled` is content, or for as long as a daemon may take to settle.
@@ -317,6 +326,7 @@ impl<'a> Run<'a> {
             title: self.mode.monitored
                 && self.driving.declared.monitor_title.is_some()
                 && !facts.monitor_title().contains(&facts.daemon.to_string()),
+            reaping: self.mode.monitored && !facts.zombies.is_empty(),
             rest: daemon.is_some_and(|member| member.process.state == State::Running),
         }
     }

@@ -146,10 +146,9 @@ pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Du
     let outcome = run.subject.wait_until("the daemon to be restarted", Deadline::after(limit), look);
     let daemon = match outcome {
         Ok(Some(())) => {
-            let settled = |facts: &Facts| {
-                restarted(facts) && facts.zombies.is_empty() && run.is_settled_but_for_rest(facts)
-            };
-            Ok(run.settled_when(settled)?)
+            let facts = run.settled_when(|facts| restarted(facts) && run.is_settled_but_for_rest(facts))?;
+            run.remember(&facts);
+            Ok(facts)
         }
         Ok(None) => Err(End::GivenUp),
         Err(No::CannotTell(_)) if run.facts()?.is_some() => Err(End::Throttled),

@@ -11,6 +11,9 @@ use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::time::Duration;
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("daemonproof needs 64-bit Linux: on others, locks and timers have other structures");
+
 /// The signal that ends a wait. While the wait lasts, its disposition is ours.
 const WAKE: Signal = Signal::SIGALRM;
 

@@ -3,9 +3,6 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("daemonproof needs 64-bit Linux: on others, locks and timers have other structures");
-
 #[cfg(feature = "harness")]
 pub(crate) mod children;
 pub(crate) mod exit;
