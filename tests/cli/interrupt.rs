@@ -29,8 +29,20 @@ impl Check {
         mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         fs::create_dir(directory.path().join("tmp")).unwrap();
         let script = format!("trap '' TERM; exec 9>{}; echo $$ >&9; exec tail -f /dev/null", fifo.display());
-        let mut command = Command::new(PROGRAM);
-        command.args(["check", "--only", "stop", "--timeout=60s", "--", "sh", "-c", &script]);
+        // Whoever runs the tests in the background may have made them ignore SIGINT (a shell's `&` does).
+        let mut command = Command::new("env");
+        command.args([
+            "--default-signal",
+            PROGRAM,
+            "check",
+            "--only",
+            "stop",
+            "--timeout=60s",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ]);
         command.env("TMPDIR", directory.path().join("tmp")).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
         Self { lines: lines_of(&fifo), child, directory }
