@@ -1,9 +1,11 @@
 //! `detach`: the daemon leaves whoever started it.
 
 use super::catalogue::Check;
+use super::facts::Facts;
 use super::lab::{Lab, Up};
 use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
 use super::run::Start;
+use crate::observe::State;
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use std::fs::OpenOptions;
@@ -12,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "detach.returns",
-        promise: "The command that detaches the daemon returns once the daemon runs",
+        promise: "The command that detaches the daemon returns, with status 0, once the daemon runs",
         why: "A boot script or a shell that starts the daemon would wait for ever.",
         source: "daemon(7), SysV daemons, step 15; Open vSwitch, lib/daemon-unix.c, daemonize_start",
         judged: "The daemon is started detached; its command must end within the timeout.",
@@ -61,7 +63,12 @@ fn up<'a>(lab: &'a Lab<'_>) -> Result<&'a Up, No> {
 }
 
 fn returns(lab: &Lab<'_>) -> Judgement {
-    match up(lab)?.returned {
+    lab.driving.detached()?;
+    let usual = lab.usual();
+    if let Some(what) = lab.not_detached.get() {
+        return broken(what.as_str());
+    }
+    match usual?.up.returned {
         true => Ok(()),
         false => broken(format!(
             "the daemon runs, but its command has not returned within {:?}",
@@ -110,7 +117,7 @@ fn no_terminal(lab: &Lab<'_>) -> Judgement {
     }
 }
 
-fn terminal_of(facts: &super::facts::Facts) -> Option<nix::unistd::Pid> {
+fn terminal_of(facts: &Facts) -> Option<nix::unistd::Pid> {
     let with = facts.members.iter().find(|member| member.process.has_controlling_terminal());
     with.map(|member| member.process.pid)
 }
@@ -137,9 +144,11 @@ fn no_chdir(lab: &Lab<'_>) -> Judgement {
     lab.usual()?;
     let run = lab.start(Start::new(mode).extra(argument))?;
     lab.must_run(&run, run.outcome()?)?;
-    let facts = run.settled_when(|_| true)?;
-    // Not a moment later: whatever is wrong is wrong from now on.
-    let facts = run.facts()?.unwrap_or(facts);
+    // Some move only after they have reported.
+    let at_rest = |facts: &Facts| {
+        facts.member(facts.daemon).is_some_and(|member| member.process.state != State::Running)
+    };
+    let facts = run.settled_when(at_rest)?;
     let cwd = facts.member(facts.daemon).and_then(|member| member.process.cwd.known().cloned());
     match cwd {
         Some(cwd) if cwd != run.directory => broken(format!(
@@ -147,6 +156,7 @@ fn no_chdir(lab: &Lab<'_>) -> Judgement {
             argument.display(),
             cwd.display()
         )),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => cannot_tell("the daemon's working directory may not be looked at"),
     }
 }

@@ -95,7 +95,7 @@ impl Driving {
     }
 
     pub(super) fn has_pidfile(&self) -> bool {
-        self.command.uses(Placeholder::Pidfile)
+        self.command_in(self.usual()).uses(Placeholder::Pidfile)
     }
 
     /// The mode in which most checks look at the daemon: detached if it can.

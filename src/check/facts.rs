@@ -1,7 +1,7 @@
 //! What one look at a running daemon shows.
 
 use super::driving::Mode;
-use super::outcome::No;
+use super::outcome::{No, cannot_tell};
 use crate::fixture::{Sandbox, Subject};
 use crate::observe::{Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, Process, Tree};
 use nix::unistd::Pid;
@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) process: Process,
-    /// Empty if they may not be looked at.
+    /// Empty if they may not be looked at: see [`Facts::hidden`].
     pub(super) descriptors: Vec<Descriptor>,
 }
 
@@ -36,9 +36,11 @@ pub(super) struct Facts {
     pub(super) monitor: Option<Pid>,
     /// Which processes hold locks on the rundir or what is in it, the pidfile's first.
     pub(super) locks: Vec<(OsString, HeldLock)>,
-    /// Dead processes that their parents in the tree have not waited for.
+    /// Dead processes that the monitor has not waited for.
     pub(super) zombies: Vec<Pid>,
     pub(super) tree: String,
+    /// A process whose descriptors may not be looked at.
+    pub(super) hidden: Option<Pid>,
 }
 
 impl Facts {
@@ -47,7 +49,7 @@ impl Facts {
         let Observed::Present(tree) = Tree::below(subject.reaper())? else {
             return Ok(None);
         };
-        let (mut members, mut zombies) = (Vec::new(), Vec::new());
+        let (mut members, mut zombies, mut hidden) = (Vec::new(), Vec::new(), None);
         for pid in tree.pids().filter(|&pid| pid != subject.reaper()) {
             let Observed::Present(process) = Process::of(pid)? else {
                 continue;
@@ -59,22 +61,30 @@ impl Facts {
             match process.is_zombie() {
                 // The reaper is about to wait for its own.
                 true if process.ppid == subject.reaper() => {}
-                true => zombies.push(pid),
-                false => members.push(Member { descriptors: descriptors(pid), process }),
+                true => zombies.push((pid, process.ppid)),
+                false => {
+                    let seen = descriptors(pid);
+                    hidden = hidden.or(seen.is_none().then_some(pid));
+                    members.push(Member { descriptors: seen.unwrap_or_default(), process });
+                }
             }
         }
         let pidfile = Pidfile::at(sandbox.pidfile());
         let Some(daemon) = find_daemon(&members, &pidfile, subject, mode) else {
             return Ok(None);
         };
+        let monitor = monitor_of(&members, daemon, mode);
+        // Workers that a daemon has not waited for yet are its own affair.
+        let zombies = zombies.into_iter().filter(|(_, parent)| Some(*parent) == monitor);
         let mut facts = Self {
-            monitor: monitor_of(&members, daemon, mode),
+            zombies: zombies.map(|(pid, _)| pid).collect(),
+            monitor,
+            hidden,
             locks: Vec::new(),
             tree: tree.to_string(),
             pidfile,
             members,
             daemon,
-            zombies,
         };
         facts.locks = facts.find_locks(sandbox);
         Ok(Some(facts))
@@ -129,6 +139,14 @@ impl Facts {
         self.pidfile.pid().filter(|pid| self.is_alive(*pid)).unwrap_or(self.daemon)
     }
 
+    /// Fails unless the descriptors of all processes may be looked at.
+    pub(super) fn all_seen(&self) -> Result<&Self, No> {
+        match self.hidden {
+            Some(pid) => cannot_tell(format!("the descriptors of {} may not be looked at", self.name(pid))),
+            None => Ok(self),
+        }
+    }
+
     /// The names of all members.
     pub(super) fn names(&self) -> Vec<String> {
         self.pids().map(|pid| self.name(pid)).collect()
@@ -164,9 +182,10 @@ fn inodes(directory: &Path) -> impl Iterator<Item = (OsString, Inode)> {
     itself.into_iter().chain(entries)
 }
 
-fn descriptors(pid: Pid) -> Vec<Descriptor> {
-    let Ok(Observed::Present(descriptors)) = Descriptors::of(pid) else {
-        return Vec::new();
+/// `None` if they may not be looked at.
+fn descriptors(pid: Pid) -> Option<Vec<Descriptor>> {
+    let Observed::Present(descriptors) = Descriptors::of(pid).ok()? else {
+        return Some(Vec::new());
     };
     let descriptor = |descriptor: &crate::observe::Descriptor| Descriptor {
         fd: descriptor.fd,
@@ -174,14 +193,15 @@ fn descriptors(pid: Pid) -> Vec<Descriptor> {
         locks: descriptor.locks.clone(),
         shown: descriptor.target.to_string(),
     };
-    descriptors.iter().map(descriptor).collect()
+    Some(descriptors.iter().map(descriptor).collect())
 }
 
-/// The process that the pidfile names, if it is one of the tree, or what that watches over. Otherwise the topmost one, or below that, if
-/// the topmost one is a monitor, its first child.
+/// The process that the pidfile names, if it is one of the tree, or what that watches over. Otherwise the topmost
+/// one, or, if that is a monitor, the youngest of its children: the others help it.
 fn find_daemon(members: &[Member], pidfile: &Pidfile, subject: &Subject, mode: Mode) -> Option<Pid> {
     let find = |pid: Pid| members.iter().find(|member| member.process.pid == pid);
-    let child_of = |parent: Pid| members.iter().find(|member| member.process.ppid == parent);
+    let children_of = |parent: Pid| members.iter().filter(move |member| member.process.ppid == parent);
+    let child_of = |parent: Pid| children_of(parent).max_by_key(|member| member.process.start_time_ticks);
     if let Some(named) = pidfile.pid().and_then(find) {
         // The topmost one is the monitor, and may be who is to be signalled.
         let watches = mode.monitored && find(named.process.ppid).is_none();

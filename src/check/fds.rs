@@ -36,6 +36,7 @@ fn inherited_closed_by_monitor(lab: &Lab<'_>) -> Judgement {
 }
 
 fn none_kept(up: &Up) -> Judgement {
+    up.facts.all_seen()?;
     let pipes = up.starters_descriptors.iter().filter(|(.., shown)| shown.starts_with("pipe"));
     let kept: Vec<String> =
         pipes.map(|(pid, fd, _)| format!("descriptor {fd} of {}", up.facts.name(*pid))).collect();

@@ -11,9 +11,10 @@ use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::cell::{Cell, OnceCell};
+use std::ffi::OsString;
 use std::fs;
 use std::process::ExitStatus;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What [`judge`] reports while it works.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub(super) struct Lab<'a> {
     pub(super) driving: &'a Driving,
     pub(super) patience: Patience,
     usual: Once<Usual>,
+    /// In the usual mode, detached, the daemon runs, but not as one that was detached.
+    pub(super) not_detached: OnceCell<String>,
     /// In the usual mode, detached, the command exited 0, and nothing ran.
     pub(super) vanished: Cell<bool>,
     foreground: Once<UpAndDown>,
@@ -154,6 +157,7 @@ impl<'a> Lab<'a> {
             driving,
             patience: Patience::new(driving.timeout),
             usual: OnceCell::new(),
+            not_detached: OnceCell::new(),
             vanished: Cell::new(false),
             foreground: OnceCell::new(),
             failing: OnceCell::new(),
@@ -246,11 +250,7 @@ impl<'a> Lab<'a> {
         let sandbox = self.sandbox()?;
         let mode = self.driving.usual();
         let run = self.start_in(&sandbox, Start::new(mode))?;
-        let up = self.up(&run).inspect_err(|_| {
-            let ended = run.subject.exit_of(run.subject.pid());
-            let empty = run.subject.live_pids().is_ok_and(|live| live.is_empty());
-            self.vanished.set(mode.detached && empty && ended.is_some_and(|status| status.success()));
-        })?;
+        let up = self.up(&run).inspect_err(|_| self.why_not_up(&run))?;
         let second =
             self.driving.pidfile().and_then(|()| self.is_ready(&up)).and_then(|()| self.make_second(&run));
         let run = match second.as_ref().is_ok_and(|second| second.runs || second.first.is_none()) {
@@ -270,6 +270,27 @@ impl<'a> Lab<'a> {
         Ok(Usual { up, second, down, again })
     }
 
+    /// Notes what a detached start that did not work has broken.
+    fn why_not_up(&self, run: &Run<'_>) {
+        let ended = run.subject.exit_of(run.subject.pid());
+        let live = run.subject.live_pids().unwrap_or_default();
+        let named = Pidfile::at(run.sandbox.pidfile()).pid();
+        let runs = named.is_some_and(|pid| live.contains(&pid));
+        match ended {
+            _ if !run.mode.detached => {}
+            Some(status) if status.success() => self.vanished.set(live.is_empty()),
+            Some(status) if runs => {
+                let what = format!("the daemon runs, and its command ended with {}", describe(status));
+                let _ = self.not_detached.set(what);
+            }
+            None if named == Some(run.subject.pid()) => {
+                let _ =
+                    self.not_detached.set("the daemon runs as the command itself, in its session".to_owned());
+            }
+            _ => {}
+        }
+    }
+
     /// Kills it and starts it once more.
     fn restarted<'r>(&'r self, run: Run<'r>, sandbox: &Sandbox) -> Result<Run<'r>, No> {
         drop(run);
@@ -280,7 +301,7 @@ impl<'a> Lab<'a> {
 
     fn make_second(&self, first: &Run<'_>) -> Result<Second, No> {
         let pidfile_before = Pidfile::at(first.sandbox.pidfile());
-        let litter_before = first.sandbox.litter()?;
+        let files_before = files(&first.sandbox);
         let start = Start::new(self.driving.usual()).instance(2);
         let run = self.start_in(&first.sandbox, start)?;
         let status = self.second_status(&run)?;
@@ -289,7 +310,7 @@ impl<'a> Lab<'a> {
             status,
             runs,
             said: run.output(),
-            wrote: first.sandbox.litter()? != litter_before,
+            wrote: files(&first.sandbox) != files_before,
             pidfile_before,
             pidfile_after: Pidfile::at(first.sandbox.pidfile()),
             first: first.facts()?,
@@ -453,4 +474,16 @@ impl<'a> Lab<'a> {
             successor,
         })
     }
+}
+
+/// What is in the rundir, with what changes when something is written to it.
+fn files(sandbox: &Sandbox) -> Vec<(OsString, u64, Option<SystemTime>)> {
+    let entries = fs::read_dir(sandbox.rundir()).into_iter().flatten().flatten();
+    let known = entries.filter_map(|entry| {
+        let data = entry.metadata().ok()?;
+        Some((entry.file_name(), data.len(), data.modified().ok()))
+    });
+    let mut known: Vec<_> = known.collect();
+    known.sort();
+    known
 }

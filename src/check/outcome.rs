@@ -42,7 +42,7 @@ pub struct Finding {
 /// All that was found about one daemon.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// One for each check, in the order of the catalogue.
+    /// One for each check, in the order in which they were asked for.
     pub findings: Vec<Finding>,
 }
 

@@ -127,6 +127,7 @@ fn locked_by_daemon(lab: &Lab<'_>) -> Judgement {
 pub(super) fn judge_lock(facts: &Facts) -> Judgement {
     match facts.locks.is_empty() {
         false => Ok(()),
+        true if facts.hidden.is_some() => facts.all_seen().map(drop),
         true => broken(
             "none of the daemon's processes holds a lock on the pidfile, on a file beside it, or on their directory",
         ),

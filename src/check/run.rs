@@ -346,7 +346,11 @@ impl<'a> Run<'a> {
 
     /// Sends `signal` to `whom` and waits until all processes have ended, or have not in time.
     pub(super) fn stop(&self, facts: &Facts, whom: Pid, signal: Signal) -> Result<Down, No> {
-        self.subject.signal(whom, signal)?;
+        match self.subject.signal(whom, signal) {
+            // It has ended already, because its successor saw to that for instance.
+            Ok(()) | Err(FixtureError::NotOurs { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         let bitten = self.patience.never_ends.get();
         let ended = match self.subject.wait_gone(facts.daemon, self.patience.short_if(bitten)) {
             Err(error) if error.is_timeout() => false,

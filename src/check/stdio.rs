@@ -6,7 +6,6 @@ use super::lab::{Lab, Up};
 use super::outcome::{Judgement, No, broken, cannot_tell};
 use super::run::Start;
 use crate::observe::PidfileContent;
-use nix::unistd::Pid;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -51,24 +50,22 @@ fn up<'a>(lab: &'a Lab<'_>) -> Result<&'a Up, No> {
     Ok(&lab.usual()?.up)
 }
 
-/// Beyond the standard ones, an inherited descriptor is for `fds` to judge.
-fn kept(up: &Up, by: impl Fn(Pid) -> bool) -> Vec<String> {
-    let of = up.starters_descriptors.iter().filter(|(pid, ..)| by(*pid));
-    let output = of.filter(|(.., shown)| !shown.starts_with("pipe"));
-    output.map(|(pid, fd, shown)| format!("descriptor {fd} of {} is {shown}", up.facts.name(*pid))).collect()
-}
-
 fn released(lab: &Lab<'_>) -> Judgement {
-    none(kept(up(lab)?, |_| true))
+    none_kept(up(lab)?)
 }
 
 fn monitor_released(lab: &Lab<'_>) -> Judgement {
     lab.driving.detached()?;
-    let up = &lab.supervised()?.up;
-    none(kept(up, |_| true))
+    none_kept(&lab.supervised()?.up)
 }
 
-fn none(kept: Vec<String>) -> Judgement {
+/// Beyond the starter's output, an inherited descriptor is for `fds` to judge.
+fn none_kept(up: &Up) -> Judgement {
+    up.facts.all_seen()?;
+    let output = up.starters_descriptors.iter().filter(|(.., shown)| !shown.starts_with("pipe"));
+    let kept =
+        output.map(|(pid, fd, shown)| format!("descriptor {fd} of {} is {shown}", up.facts.name(*pid)));
+    let kept: Vec<String> = kept.collect();
     match &kept[..] {
         [] => Ok(()),
         kept => broken(format!("its starter's output is still open: {}", kept.join(", "))),
@@ -80,9 +77,7 @@ fn open(lab: &Lab<'_>) -> Judgement {
     let Some(daemon) = up.facts.member(up.facts.daemon) else {
         return cannot_tell("the daemon has ended");
     };
-    if daemon.descriptors.is_empty() && std::fs::read_dir(format!("/proc/{}/fd", up.facts.daemon)).is_err() {
-        return cannot_tell("the daemon's descriptors may not be looked at");
-    }
+    up.facts.all_seen()?;
     let is_open = |fd: &i32| daemon.descriptors.iter().any(|descriptor| descriptor.fd == *fd);
     let closed: Vec<String> = (0..3).filter(|fd| !is_open(fd)).map(|fd| fd.to_string()).collect();
     match &closed[..] {

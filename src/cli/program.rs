@@ -5,11 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The file of the program `name` on PATH.
+/// The file of the program `name` on PATH, or where daemons are.
 pub(super) fn on_path(name: &OsStr) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let candidates = std::env::split_paths(&path).map(|directory| directory.join(name));
-    candidates.into_iter().find(|path| executable(path).is_ok())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    let mut candidates = directories.map(|directory| directory.join(name));
+    candidates.find(|path| executable(path).is_ok())
 }
 
 /// Makes a path that depends on the working directory independent of it, because daemons are started from

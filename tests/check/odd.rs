@@ -48,3 +48,27 @@ fn a_command_that_detaches_nothing_and_returns_0_has_promised_too_much() {
     let report = judge_all(&shell("exit 0 # {pidfile}").detach(""));
     expect(&report, &["startup.ready-on-return"]);
 }
+
+/// Written in the background mode: the command stays, as the daemon.
+#[test]
+fn a_daemon_that_runs_as_the_command_itself_is_not_detached() {
+    let driving = shell("echo $$ >{pidfile}; exec sleep 1000").detach("").timeout(Duration::from_secs(2));
+    let report = judge_by("detach.returns", &driving);
+    expect(&report, &["detach.returns"]);
+}
+
+#[test]
+fn a_command_that_fails_although_the_daemon_runs_has_not_returned_well() {
+    let script =
+        "setsid sh -c 'echo $$ >{pidfile}; exec sleep 1000' & while ! [ -s {pidfile} ]; do :; done; exit 3";
+    let report = judge_by("detach.returns", &shell(script).detach(""));
+    expect(&report, &["detach.returns"]);
+    assert!(shown(&report).contains("exit status 3"), "{}", shown(&report));
+}
+
+#[test]
+fn a_refusal_may_be_written_to_a_log() {
+    let script = "exec 9>>{rundir}/lock; if flock -n 9; then echo $$ >{pidfile}; echo up >>{rundir}/log; exec sleep 1000; \
+                  else echo refused >>{rundir}/log; exit 1; fi";
+    expect(&judge_by("lock.refusal-message", &shell(script)), &[]);
+}

@@ -67,9 +67,15 @@ fn what_cannot_be_started_is_told_once(#[case] program: &str, #[case] message: &
 
 #[test]
 fn a_profile_whose_program_is_missing_says_what_to_install() {
-    let message = "ovsdb-server: it is not on PATH; install the Debian package openvswitch-switch";
-    let mut command = daemonproof(&["check", "--profile", "ovsdb-server"]);
-    command.env("PATH", "/nonexistent").assert().code(3).stderr(contains(message));
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("missing.toml");
+    let text = "name = \"missing\"\nsummary = \"no daemon\"\npackage = \"missing-d\"\ncommand = [\"no-such-daemon\"]\n";
+    std::fs::write(&profile, text).unwrap();
+    let message = "no-such-daemon: it is not on PATH; install the Debian package missing-d";
+    daemonproof(&["check", "--profile", profile.to_str().unwrap()])
+        .assert()
+        .code(3)
+        .stderr(contains(message));
 }
 
 #[test]
