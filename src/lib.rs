@@ -25,29 +25,13 @@
 //! # }
 //! ```
 //!
-//! # A test of one
-//!
-//! ```
-//! use daemonproof::prelude::*;
-//!
-//! let sandbox = Sandbox::new()?;
-//! // In a test of yours: env!("CARGO_BIN_EXE_mydaemon"), with an argument that detaches it.
-//! let daemon = CommandLine::new("sh").args(["-c", "echo $$ >{pidfile}; exec sleep 1000"]);
-//! let subject = sandbox.start(&daemon, StartOptions::new())?;
-//! subject.wait_until("its pidfile", sandbox.deadline(), || {
-//!     Ok::<_, FixtureError>(observe::Pidfile::at(sandbox.pidfile()).pid())
-//! })?;
-//! // Dropped, it ends, with everything that it started.
-//! # Ok::<(), FixtureError>(())
-//! ```
-//!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
 //! | none (`default-features = false`) | [`daemon`], with few dependencies |
 //! | `clap` | [`daemon::DaemonArgs`]: its options as flags |
-//! | `harness` (default) | everything else |
+//! | `harness` (default) | everything else; begin at [`prelude`] |
 
 // The links lead to what is not there.
 #![cfg_attr(not(feature = "harness"), allow(rustdoc::broken_intra_doc_links))]
@@ -68,6 +52,20 @@ mod report;
 mod sys;
 
 /// What a test of a daemon needs, for `use daemonproof::prelude::*`.
+///
+/// ```
+/// use daemonproof::prelude::*;
+///
+/// let sandbox = Sandbox::new()?;
+/// // In a test of yours: env!("CARGO_BIN_EXE_mydaemon"), with an argument that detaches it.
+/// let daemon = CommandLine::new("sh").args(["-c", "echo $$ >{pidfile}; exec sleep 1000"]);
+/// let subject = sandbox.start(&daemon, StartOptions::new())?;
+/// subject.wait_until("its pidfile", sandbox.deadline(), || {
+///     Ok::<_, FixtureError>(observe::Pidfile::at(sandbox.pidfile()).pid())
+/// })?;
+/// // Dropped, it ends, with everything that it started.
+/// # Ok::<(), FixtureError>(())
+/// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
