@@ -93,8 +93,9 @@ fn new_session(lab: &Lab<'_>) -> Judgement {
 fn no_terminal(lab: &Lab<'_>) -> Judgement {
     let mode = lab.driving.detached()?;
     lab.usual()?;
-    let failed =
-        |what: &str, error: nix::Error| No::CannotTell(format!("no pseudo-terminal: {what}: {error}"));
+    let failed = |what: &str, error: nix::Error| {
+        No::DoesNotApply(format!("no pseudo-terminal can be made: {what}: {error}"))
+    };
     let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)
         .map_err(|error| failed("posix_openpt", error))?;
     grantpt(&master).map_err(|error| failed("grantpt", error))?;
@@ -105,7 +106,7 @@ fn no_terminal(lab: &Lab<'_>) -> Judgement {
         .write(true)
         .custom_flags(OFlag::O_NOCTTY.bits())
         .open(&name)
-        .map_err(|error| No::CannotTell(format!("failed to open {name}: {error}")))?;
+        .map_err(|error| No::DoesNotApply(format!("failed to open {name}: {error}")))?;
     let run = lab.start(Start::new(mode).options(|options| options.terminal(terminal)))?;
     lab.must_run(&run, run.outcome()?)?;
     let facts = run.settled_when(|facts| terminal_of(facts).is_none())?;
