@@ -3,7 +3,7 @@
 use super::driving::Mode;
 use super::outcome::{No, cannot_tell};
 use crate::fixture::{Sandbox, Subject};
-use crate::observe::{Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, Process, Tree};
+use crate::observe::{Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, PidfileContent, Process, Tree};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs;
@@ -121,6 +121,11 @@ impl Facts {
     /// Whether the pidfile names a living process of the tree.
     pub(super) fn pidfile_names_member(&self) -> bool {
         self.pidfile.pid().is_some_and(|pid| self.is_alive(pid))
+    }
+
+    /// Whether more than a pid is in the pidfile.
+    pub(super) fn pidfile_has_more_lines(&self) -> bool {
+        matches!(&self.pidfile.content, PidfileContent::Pid { rest, .. } if !rest.is_empty())
     }
 
     /// The title of the monitor; empty without one.

@@ -116,10 +116,15 @@ impl Profile {
         BUILT_IN.iter().map(|(name, _)| *name)
     }
 
+    /// The built-in profile of this name, as it is written.
+    pub fn text(name: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|profile| profile.0 == name).map(|profile| profile.1)
+    }
+
     /// The built-in profile of this name.
     pub fn named(name: &str) -> Result<Self, ProfileError> {
         let unknown = || ProfileError::Unknown { name: name.to_owned() };
-        let text = BUILT_IN.iter().find(|profile| profile.0 == name).ok_or_else(unknown)?.1;
+        let text = Self::text(name).ok_or_else(unknown)?;
         Self::parse(text, Path::new(name))
     }
 

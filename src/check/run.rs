@@ -357,11 +357,7 @@ impl<'a> Run<'a> {
             other => other.map(|()| true)?,
         };
         self.patience.never_ends.set(!ended || bitten);
-        let empty = || match ended {
-            true => self.subject.wait_empty(self.patience.settle()).is_ok(),
-            false => false,
-        };
-        let empty = empty();
+        let empty = ended && self.is_empty_soon();
         let left = self.facts()?;
         Ok(Down {
             ended,

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
-use crate::fixture::{Deadline, FixtureError};
+use crate::fixture::Deadline;
 use crate::observe::State;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, SysconfVar, sysconf};
@@ -179,9 +179,14 @@ fn intrude_soon_enough(
     monitor: Pid,
     intervals: &[Duration],
 ) -> Result<Intruder, No> {
+    lab.driving.pidfile()?;
+    let throttle = intervals.iter().min().copied().unwrap_or_default();
+    if throttle < Duration::from_millis(100) {
+        return does_not_apply("the monitor restarts the daemon at once: there is no time between");
+    }
     let mut facts = facts.clone();
     for _ in 1..INTRUSIONS {
-        match intrude(lab, run, &facts, monitor, intervals) {
+        match intrude(lab, run, &facts, monitor) {
             Err(No::CannotTell(_)) => {}
             outcome => return outcome,
         }
@@ -190,7 +195,7 @@ fn intrude_soon_enough(
             Err(_) => return cannot_tell("the monitor did not restart the daemon once more"),
         }
     }
-    match intrude(lab, run, &facts, monitor, intervals) {
+    match intrude(lab, run, &facts, monitor) {
         // Not for want of trying: on this machine, now, the time between is too short.
         Err(No::CannotTell(why)) => does_not_apply(format!("{why}, {INTRUSIONS} times")),
         outcome => outcome,
@@ -198,18 +203,7 @@ fn intrude_soon_enough(
 }
 
 /// Crashes the daemon once more and starts another instance while the monitor waits.
-fn intrude(
-    lab: &Lab<'_>,
-    run: &Run<'_>,
-    facts: &Facts,
-    monitor: Pid,
-    intervals: &[Duration],
-) -> Result<Intruder, No> {
-    lab.driving.pidfile()?;
-    let throttle = intervals.iter().min().copied().unwrap_or_default();
-    if throttle < Duration::from_millis(100) {
-        return does_not_apply("the monitor restarts the daemon at once: there is no time between");
-    }
+fn intrude(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid) -> Result<Intruder, No> {
     if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
         return cannot_tell("the daemon did not die of SIGSEGV");
     }
@@ -224,7 +218,7 @@ fn intrude(
     let still_waits = waits(run.facts()?);
     let ran = match status {
         Some(status) if !status.success() => false,
-        _ => !intruder.subject.live_pids().map_err(|error: FixtureError| No::from(error))?.is_empty(),
+        _ => !intruder.subject.live_pids()?.is_empty(),
     };
     match (ran, still_waits) {
         (true, _) => Ok(Intruder::Ran),

@@ -1,12 +1,10 @@
 //! `stale`: a pidfile whose owner is gone.
 
 use super::catalogue::Check;
-use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{Judgement, No, broken};
 use super::run::{Outcome, Start, describe};
 use crate::fixture::{CommandLine, Sandbox, StartOptions};
-use crate::observe::PidfileContent;
 use std::fs;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -96,15 +94,11 @@ fn start_must_work(lab: &Lab<'_>, sandbox: &Sandbox) -> Judgement {
     let facts = run.settled()?;
     let usual = &lab.usual()?.up.facts;
     // `kill $(cat FILE)` reads further lines as well, and they are the old ones.
-    let keeps_a_tail = has_more_lines(&facts) && !has_more_lines(usual);
+    let keeps_a_tail = facts.pidfile_has_more_lines() && !usual.pidfile_has_more_lines();
     match (facts.pidfile_names_member() && !keeps_a_tail) || !usual.pidfile_names_member() {
         true => Ok(()),
         false => broken(format!("the daemon runs, and the pidfile is: {}", facts.pidfile.content)),
     }
-}
-
-fn has_more_lines(facts: &Facts) -> bool {
-    matches!(&facts.pidfile.content, PidfileContent::Pid { rest, .. } if !rest.is_empty())
 }
 
 fn after_kill(lab: &Lab<'_>) -> Judgement {

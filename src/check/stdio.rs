@@ -1,11 +1,9 @@
 //! `stdio`: standard input, output and error of a detached daemon.
 
 use super::catalogue::Check;
-use super::facts::Facts;
 use super::lab::{Lab, Up};
 use super::outcome::{Judgement, No, broken, cannot_tell};
 use super::run::Start;
-use crate::observe::PidfileContent;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -99,8 +97,8 @@ fn closed_at_start(lab: &Lab<'_>) -> Judgement {
     if !usual.pidfile_names_member() {
         return cannot_tell("the pidfile never names the daemon");
     }
-    let more = |facts: &Facts| matches!(&facts.pidfile.content, PidfileContent::Pid { rest, .. } if !rest.is_empty());
-    match facts.pidfile_names_member() && (more(usual) || !more(&facts)) {
+    let has_strays = facts.pidfile_has_more_lines() && !usual.pidfile_has_more_lines();
+    match facts.pidfile_names_member() && !has_strays {
         true => Ok(()),
         false => broken(format!("the daemon runs, and the pidfile is: {}", facts.pidfile.content)),
     }

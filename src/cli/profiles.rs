@@ -13,12 +13,6 @@ use std::path::Path;
 
 const BOLD: Style = Style::new().bold();
 
-/// The built-in profiles as they are written, to be printed and copied.
-const TEXTS: [(&str, &str); 2] = [
-    ("ovsdb-server", include_str!("../../profiles/ovsdb-server.toml")),
-    ("reference", include_str!("../../profiles/reference.toml")),
-];
-
 pub(super) fn run(args: &ProfilesArgs) -> Result<Status, Failure> {
     let text = match &args.name {
         None => table()?,
@@ -67,8 +61,8 @@ fn place(profile: &Profile) -> String {
 /// The profile as it is written, and before it, as comments, how it is driven: so it can be copied as a whole.
 fn described(name: &str) -> Result<String, Failure> {
     let profile = Profile::find(name).map_err(usage)?;
-    let source = match TEXTS.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => (*text).to_owned(),
+    let source = match Profile::text(name) {
+        Some(text) => text.to_owned(),
         None => {
             std::fs::read_to_string(name).map_err(|error| usage(format!("failed to read {name}: {error}")))?
         }
@@ -106,9 +100,7 @@ mod tests {
 
     #[test]
     fn every_built_in_profile_can_be_printed_and_read_again() {
-        let texts: Vec<_> = TEXTS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(texts, Profile::names().collect::<Vec<_>>());
-        for name in texts {
+        for name in Profile::names() {
             let directory = tempfile::tempdir().unwrap();
             let copy = directory.path().join("copy.toml");
             std::fs::write(&copy, described(name).unwrap()).unwrap();

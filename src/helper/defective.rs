@@ -23,56 +23,7 @@ impl Helper for Args {
     }
 }
 
-/// Every defect, [`Defect::None`] first.
-pub const DEFECTS: &[Defect] = &[
-    Defect::None,
-    Defect::NeverReturns,
-    Defect::NoNewSession,
-    Defect::KeepsDirectory,
-    Defect::IgnoresNoChdir,
-    Defect::EarlyExit,
-    Defect::FailureExits0,
-    Defect::SilentFailure,
-    Defect::FailureLeavesProcess,
-    Defect::KeepsStdio,
-    Defect::MonitorKeepsStdio,
-    Defect::ClosesStdio,
-    Defect::WritesIntoPidfile,
-    Defect::LeaksDescriptor,
-    Defect::ParentPid,
-    Defect::MalformedPidfile,
-    Defect::WritablePidfile,
-    Defect::NoPidfileInForeground,
-    Defect::NotLocked,
-    Defect::LockDropped,
-    Defect::SilentRefusal,
-    Defect::RefusalExits0,
-    Defect::TruncatesLivePidfile,
-    Defect::UnlinksLivePidfile,
-    Defect::OverwriteRefused,
-    Defect::OverwrittenRemovesPidfile,
-    Defect::StaleRefused,
-    Defect::RecycledPidRefused,
-    Defect::EmptyRefused,
-    Defect::IgnoresSigterm,
-    Defect::CrashesOnSigterm,
-    Defect::PidfileLeft,
-    Defect::LeavesWorker,
-    Defect::LeavesMarker,
-    Defect::NoRestart,
-    Defect::RestartKeepsPidfile,
-    Defect::CleanExitRestarted,
-    Defect::OrphansDaemon,
-    Defect::OrphansPidfile,
-    Defect::LockDroppedInThrottle,
-    Defect::NoThrottle,
-    Defect::LeaksPerRestart,
-    Defect::LeavesZombies,
-    Defect::RestartKeepsNoLock,
-    Defect::RestartKeepsDirectory,
-];
-
-/// One thing that daemons get wrong.
+/// One thing that daemons get wrong. `Defect::value_variants` has them all, [`Defect::None`] first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 #[value(rename_all = "kebab-case")]
 pub enum Defect {

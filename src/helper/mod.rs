@@ -14,5 +14,5 @@ mod published_protocol;
 mod reference;
 mod slow_start;
 
-pub use defective::{DEFECTS, Defect};
+pub use defective::Defect;
 pub use names::{NAMES, main, summary};
