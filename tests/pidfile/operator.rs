@@ -3,6 +3,7 @@
 use std::fs;
 
 use daemonproof::fixture::Sandbox;
+use nix::libc::F_WRLCK;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use rstest::rstest;
@@ -11,6 +12,15 @@ use crate::support::{
     BOTH, DETACHED, FOREGROUND, MODES, MONITORED, as_ordinary_user, assert_clean, assert_owns, facts, fails,
     guard, is_refused, is_root, own_pid, reference, sandbox, set_mode, start, wait_for_text,
 };
+use crate::waiting::{mutex, open_guard};
+
+/// At a moment at which no start is publishing: a daemon that has just done so is inside its section for a few
+/// system calls more, and fails if the guard goes meanwhile.
+fn remove_guard(sandbox: &Sandbox) {
+    let file = open_guard(sandbox);
+    mutex(&file, F_WRLCK);
+    fs::remove_file(guard(sandbox)).unwrap();
+}
 
 #[track_caller]
 fn assert_all_refused(sandbox: &Sandbox, owner: Pid) {
@@ -23,7 +33,7 @@ fn without_its_guard_the_daemon_still_owns_the_pidfile(
 ) {
     let sandbox = sandbox();
     let running = start(&sandbox, &reference(mode));
-    fs::remove_file(guard(&sandbox)).unwrap();
+    remove_guard(&sandbox);
     assert_all_refused(&sandbox, running.pid);
     // The refused ones have made a new guard; the daemon uses that as well.
     assert!(guard(&sandbox).exists());
@@ -39,7 +49,7 @@ fn without_its_guard_and_any_other_start_the_daemon_removes_its_pidfile(
 ) {
     let sandbox = sandbox();
     let running = start(&sandbox, &reference(mode));
-    fs::remove_file(guard(&sandbox)).unwrap();
+    remove_guard(&sandbox);
     running.end_by(&sandbox, signal);
     assert_clean(&sandbox);
 }
@@ -51,7 +61,7 @@ fn a_monitor_without_its_guard_restarts_and_holds_the_ownership_again() {
     let command = reference(BOTH).arg("--restart-interval=1h");
     let running = start(&sandbox, &command.arg(format!("--log-file={}", log.display())));
     let monitor = running.monitor();
-    fs::remove_file(guard(&sandbox)).unwrap();
+    remove_guard(&sandbox);
     running.signal(Signal::SIGSEGV);
     running.subject.wait_gone(running.pid, sandbox.deadline()).unwrap();
     let second = own_pid(&sandbox, &running.subject);

@@ -14,13 +14,13 @@ use crate::support::{
 };
 
 /// Changes the lock on the guard's first byte, as somebody does who is stopped at a bad moment.
-fn mutex(guard: &File, kind: libc::c_int) {
+pub(crate) fn mutex(guard: &File, kind: libc::c_int) {
     let lock = libc::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 1, l_pid: 0 };
     // A daemon that has just published its pidfile holds it for a few system calls more.
     fcntl(guard.as_fd(), FcntlArg::F_OFD_SETLKW(&lock)).unwrap();
 }
 
-fn open_guard(sandbox: &Sandbox) -> File {
+pub(crate) fn open_guard(sandbox: &Sandbox) -> File {
     File::options().read(true).write(true).create(true).truncate(false).open(guard(sandbox)).unwrap()
 }
 
