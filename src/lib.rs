@@ -48,6 +48,8 @@ pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
 #[cfg(feature = "harness")]
+pub mod predicate;
+#[cfg(feature = "harness")]
 mod report;
 mod sys;
 
