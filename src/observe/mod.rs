@@ -41,6 +41,7 @@ mod inode;
 mod locks;
 mod look;
 mod observed;
+mod output;
 mod pidfile;
 mod proc_dir;
 mod process;
@@ -62,6 +63,7 @@ pub use locks::{
     posix_write_locker, posix_write_locker_of,
 };
 pub use observed::{Fact, Observed};
+pub use output::Output;
 pub use pidfile::{FileFacts, FileKind, Pidfile, PidfileContent};
 pub use process::{Capabilities, Ids, Limit, Process, Signals};
 pub use roles::{Role, Roles};

@@ -24,6 +24,20 @@ pub fn session_leader() -> Claim<View> {
     })
 }
 
+/// It exists and has not ended; a zombie has.
+pub fn alive() -> Claim<View> {
+    of_process("it is alive", |process| Finding::new(!process.is_zombie()).with("state", process.state))
+}
+
+/// Its short name is `name`, cut off after 15 bytes as the kernel does.
+pub fn comm(name: impl Into<String>) -> Claim<View> {
+    let name: String = name.into();
+    of_process(format!("its comm is {name:?}"), move |process| {
+        let cut = &name.as_bytes()[..name.len().min(15)];
+        Finding::new(process.comm.as_encoded_bytes() == cut).with("comm", process.comm.display())
+    })
+}
+
 /// It has ended, but has not been reaped.
 pub fn zombie() -> Claim<View> {
     of_process("it is a zombie", |process| Finding::new(process.is_zombie()).with("state", process.state))
