@@ -9,6 +9,7 @@
 //! * [`Pidfile`]: the file, its content and its locker;
 //! * [`Tree`]: the processes below a process; [`Roles`]: which part each plays;
 //! * [`History`]: the restarts of a daemon;
+//! * [`Output`]: what a program printed;
 //! * [`View`] and [`FileView`]: one look at a process or file, read as far as it is asked about.
 //!
 //! A process may end between two reads. That is a value, [`Observed::Gone`]. Another user's process
@@ -41,6 +42,7 @@ mod inode;
 mod locks;
 mod look;
 mod observed;
+mod output;
 mod pidfile;
 mod proc_dir;
 mod process;
@@ -62,6 +64,7 @@ pub use locks::{
     posix_write_locker, posix_write_locker_of,
 };
 pub use observed::{Fact, Observed};
+pub use output::Output;
 pub use pidfile::{FileFacts, FileKind, Pidfile, PidfileContent};
 pub use process::{Capabilities, Ids, Limit, Process, Signals};
 pub use roles::{Role, Roles};

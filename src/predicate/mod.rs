@@ -17,11 +17,14 @@
 //! ```
 
 mod claim;
+mod explain;
 mod named;
 mod pidfile;
+mod printable;
 mod process;
 
 pub use claim::{Claim, Finding};
+pub use explain::explain;
 pub use named::NamedProcess;
 pub use pidfile::{locked_by, missing, mode, names};
 pub use process::{cwd, session_leader, stdio_is_null, zombie};

@@ -27,7 +27,7 @@ pub fn locked_by(process: impl Into<NamedProcess>) -> Claim<FileView> {
         }
         match view.held_by(process.pid) {
             Ok(held) => Finding::new(!held.is_empty()).with("file", view),
-            Err(error) => Finding::new(false).with("error", error),
+            Err(error) => Finding::unknown().with("error", error),
         }
     })
 }

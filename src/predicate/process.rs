@@ -12,8 +12,8 @@ fn of_process(
 ) -> Claim<View> {
     Claim::new(text, move |view: &View| match view.process() {
         Ok(Observed::Present(process)) => judge(process),
-        Ok(Observed::Gone) => Finding::new(false).with("process", format_args!("pid {} is gone", view.pid())),
-        Err(error) => Finding::new(false).with("error", error),
+        Ok(Observed::Gone) => Finding::unknown().with("process", format_args!("pid {} is gone", view.pid())),
+        Err(error) => Finding::unknown().with("error", error),
     })
 }
 
@@ -57,7 +57,7 @@ pub fn stdio_is_null() -> Claim<View> {
                 }
             })
         }
-        Ok(Observed::Gone) => Finding::new(false).with("process", format_args!("pid {} is gone", view.pid())),
-        Err(error) => Finding::new(false).with("error", error),
+        Ok(Observed::Gone) => Finding::unknown().with("process", format_args!("pid {} is gone", view.pid())),
+        Err(error) => Finding::unknown().with("error", error),
     })
 }
