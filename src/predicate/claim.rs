@@ -110,6 +110,8 @@ impl<T: ?Sized + 'static> Claim<T> {
     /// assert!(!session_leader().not().eval(&nobody));
     /// ```
     #[must_use]
+    // It is implemented, too, but a method of a trait would not hide the other one.
+    #[allow(clippy::should_implement_trait)]
     pub fn not(self) -> Self {
         let text = format!("it is not so that {}", self.text);
         Self::new(text, move |subject: &T| self.judge(subject).opposite())
