@@ -38,7 +38,7 @@ impl fmt::Display for Role {
 }
 
 /// The processes of one daemon under test, each with its [`Role`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles(Vec<(Role, Node)>);
 
 impl Roles {
