@@ -36,7 +36,7 @@ type Judge<T> = Arc<dyn Fn(&T) -> Finding + Send + Sync>;
 pub struct Finding {
     /// `None` if it could not be judged.
     verdict: Option<bool>,
-    found: Vec<(&'static str, String)>,
+    found: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Finding {
@@ -52,8 +52,8 @@ impl Finding {
 
     /// Adds what was found, under a name such as "session", which may be empty. Several lines are allowed.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
-        self.found.push((name, block(&value.to_string()).into_owned()));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        self.found.push((name.into(), block(&value.to_string()).into_owned()));
         self
     }
 

@@ -1,6 +1,6 @@
 //! What a predicate came to, in words.
 
-use predicates::reflection::Case;
+use predicates::reflection::{Case, PredicateReflection};
 
 use super::printable::{block, line};
 
@@ -56,9 +56,17 @@ fn add_deciding(page: &mut Page, case: &Case<'_>, whole: bool, first: &mut bool)
 }
 
 fn statement(case: &Case<'_>) -> String {
-    case.predicate().map_or("a predicate without a name".to_owned(), |predicate| {
-        line(&predicate.to_string()).into_owned()
-    })
+    case.predicate()
+        .map_or("a predicate without a name".to_owned(), |predicate| line(&stated(predicate)).into_owned())
+}
+
+/// What it states, with its parameters: `text.contains(x) (count: 2)`.
+pub(super) fn stated(predicate: &(impl PredicateReflection + ?Sized)) -> String {
+    let mut text = predicate.to_string();
+    for parameter in predicate.parameters() {
+        text += &format!(" ({parameter})");
+    }
+    text
 }
 
 /// Labelled lines, the labels aligned to the right.

@@ -4,38 +4,37 @@ use predicates::Predicate;
 use predicates::reflection::Case;
 
 use super::Finding;
+use super::explain::stated;
 
 /// More lines than these, from the end, are not shown.
 const MOST_LINES: usize = 40;
 
-/// What `predicate` states of the text called `name`: `stdout.contains("ready")`.
+/// What `predicate` states of the text called `name`: `stdout.contains(ready)`.
 pub(super) fn about(name: &str, predicate: &(impl Predicate<str> + ?Sized)) -> String {
-    renamed(&predicate.to_string(), name)
+    renamed(&stated(predicate), name)
 }
 
 /// Judges `text` by `predicate`.
 pub(super) fn look_at(name: &'static str, text: &str, predicate: &(impl Predicate<str> + ?Sized)) -> Finding {
-    let Some(case) = predicate.find_case(false, text) else {
-        return Finding::new(predicate.eval(text)).with(name, shown(text));
-    };
-    let mut parts = Vec::new();
-    deciding(&case, &mut parts);
-    let finding = Finding::new(false);
-    let finding = parts.iter().fold(finding, |finding, (holds, part)| {
-        finding.with(if *holds { "true" } else { "false" }, renamed(part, name))
-    });
-    finding.with(name, shown(text))
+    let case = predicate.find_case(false, text);
+    let finding = Finding::new(case.is_none());
+    case.iter().fold(finding, |finding, case| with_parts(finding, case, name)).with(name, shown(text))
 }
 
-/// The parts of a predicate that made it what it is, each with what it came to; none if it has no parts.
-fn deciding(case: &Case<'_>, parts: &mut Vec<(bool, String)>) {
-    for child in case.children() {
-        if child.children().next().is_some() {
-            deciding(child, parts);
-        } else if let Some(predicate) = child.predicate() {
-            parts.push((child.result(), predicate.to_string()));
-        }
-    }
+/// The parts of a predicate that made it what it is, each with what it came to; and what else they found.
+fn with_parts(finding: Finding, case: &Case<'_>, name: &str) -> Finding {
+    let finding = case
+        .products()
+        .filter(|product| product.name() != "var")
+        .fold(finding, |finding, product| finding.with(product.name().to_owned(), product.value()));
+    case.children().fold(finding, |finding, child| {
+        let is_part = child.children().next().is_none();
+        let part = child.predicate().filter(|_| is_part).map(|predicate| renamed(&stated(predicate), name));
+        let finding = part
+            .into_iter()
+            .fold(finding, |finding, part| finding.with(if child.result() { "true" } else { "false" }, part));
+        with_parts(finding, child, name)
+    })
 }
 
 /// The crate `predicates` calls what it looks at `var`. What stands in quotes is the user's own.
