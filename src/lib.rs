@@ -70,7 +70,7 @@ mod sys;
 pub mod prelude {
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
     pub use crate::fixture::{
-        CommandLine, Deadline, FixtureError, NotifySocket, Sandbox, StartOptions, Subject, Waiter,
+        CommandLine, Deadline, FixtureError, Keep, NotifySocket, Sandbox, StartOptions, Subject, Waiter,
     };
     pub use crate::observe;
 }
