@@ -48,6 +48,8 @@ pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
 #[cfg(feature = "harness")]
+pub mod predicate;
+#[cfg(feature = "harness")]
 mod report;
 mod sys;
 
@@ -68,9 +70,12 @@ mod sys;
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
+    pub use predicates;
+    pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
+
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
-    pub use crate::fixture::{
-        CommandLine, Deadline, FixtureError, NotifySocket, Sandbox, StartOptions, Subject, Waiter,
-    };
+    pub use crate::fixture::*;
     pub use crate::observe;
+    pub use crate::observe::{History, Role};
+    pub use crate::predicate::*;
 }

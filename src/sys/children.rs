@@ -9,12 +9,14 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-/// The two fields of `/proc/PID/stat` that tell how a process hangs in the tree; proc_pid_stat(5).
+/// The fields of `/proc/PID/stat` that tell how a process hangs in the tree, and since when; proc_pid_stat(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// `R`, `S`, `Z`, ...
     pub(crate) state: u8,
     pub(crate) parent: Pid,
+    /// In clock ticks since the machine was started; `None` if the text is cut off.
+    pub(crate) start_ticks: Option<u64>,
 }
 
 impl Stat {
@@ -24,7 +26,8 @@ impl Stat {
         let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
-        Some(Stat { state, parent })
+        let start_ticks = fields.nth(17).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
+        Some(Stat { state, parent, start_ticks })
     }
 }
 
@@ -122,7 +125,9 @@ mod tests {
     #[test]
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7) });
+        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), start_ticks: None });
+        let whole = Stat::parse(b"1 (a) S 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 13 20 0 1 0 777 5").unwrap();
+        assert_eq!(whole.start_ticks, Some(777));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }
