@@ -70,11 +70,16 @@ mod sys;
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
+    pub use nix::sys::signal::Signal;
     pub use predicates;
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
-    pub use crate::fixture::*;
+    pub use crate::fixture::fixtures::{reference_daemon, sandbox};
+    pub use crate::fixture::{
+        AssertionError, CommandLine, Daemon, DaemonCommand, Deadline, Finished, FixtureError, NotifySocket,
+        Ready, Sandbox, SandboxFile, StartOptions, Subject, Waiter, always_for, eventually, never,
+    };
     pub use crate::observe;
     pub use crate::observe::{History, Role};
     pub use crate::predicate::*;

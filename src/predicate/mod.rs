@@ -6,14 +6,15 @@
 //!
 //! ```
 //! use daemonproof::observe::View;
-//! use daemonproof::predicate::{session_leader, zombie};
+//! use daemonproof::predicate::{explain, session_leader, zombie};
 //! use nix::unistd::Pid;
 //! use predicates::prelude::*;
 //!
 //! let view = View::of(Pid::this());
 //! assert!(!zombie().eval(&view));
-//! let case = session_leader().and(zombie()).find_case(false, &view).expect("no zombie looks at itself");
-//! # let _ = case;
+//! let claim = session_leader().and(zombie());
+//! let case = claim.find_case(false, &view).expect("no zombie looks at itself");
+//! println!("{}", explain(&case));
 //! ```
 
 mod claim;

@@ -230,5 +230,5 @@ pub(crate) fn as_ordinary_user(command: CommandLine) -> CommandLine {
     let mut args: Vec<OsString> = vec!["--reuid=65534".into(), "--regid=65534".into()];
     args.extend(["--clear-groups".into(), "--".into(), command.program.clone()]);
     args.extend(command.args.iter().cloned());
-    CommandLine { program: "setpriv".into(), args, ..command }
+    CommandLine { program: "setpriv".into(), arg0: None, args, env: command.env }
 }
