@@ -70,6 +70,7 @@ mod sys;
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
+    pub use nix::sys::signal::Signal;
     pub use predicates;
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 
