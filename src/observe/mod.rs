@@ -46,6 +46,8 @@ mod stat;
 mod status;
 mod tree;
 
+pub(crate) use shown::Shown;
+
 pub use error::ObserveError;
 pub use fds::{Access, Descriptor, Descriptors, Target};
 pub use inode::{Device, Inode};
