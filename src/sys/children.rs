@@ -9,12 +9,14 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-/// The two fields of `/proc/PID/stat` that tell how a process hangs in the tree; proc_pid_stat(5).
+/// The fields of `/proc/PID/stat` that tell how a process hangs in the tree; proc_pid_stat(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// `R`, `S`, `Z`, ...
     pub(crate) state: u8,
     pub(crate) parent: Pid,
+    /// How many it has; one if the text was cut off before that.
+    pub(crate) threads: u32,
 }
 
 impl Stat {
@@ -24,7 +26,13 @@ impl Stat {
         let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
-        Some(Stat { state, parent })
+        let threads = fields.nth(15).and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
+        Some(Stat { state, parent, threads: threads.unwrap_or(1) })
+    }
+
+    /// Whether the process has ended. If its first thread has, before the others, only the letter says so.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 }
 
@@ -122,7 +130,9 @@ mod tests {
     #[test]
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7) });
+        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1 });
+        let stat = Stat::parse(b"12 (a) Z 7 12 12 0 -1 1 2 3 4 5 6 7 8 9 20 0 3 0 65385").unwrap();
+        assert_eq!((stat.threads, stat.has_ended()), (3, false));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }
