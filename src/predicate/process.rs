@@ -56,7 +56,8 @@ pub fn not_session_leader() -> Claim<View> {
 }
 
 fn leading(process: &Process, wanted: bool) -> Finding {
-    Finding::new(process.is_session_leader() == wanted).with("session", process.sid).with("pid", process.pid)
+    Finding::new(process.is_session_leader() == wanted)
+        .with("session", format_args!("{}, and it is pid {}", process.sid, process.pid))
 }
 
 /// It has no controlling terminal.
@@ -107,7 +108,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
 pub fn umask(bits: u32) -> Claim<View> {
     of_process(format!("its umask is {bits:04o}"), move |process| match process.umask {
         Some(umask) => Finding::new(umask == bits).with("umask", format_args!("{umask:04o}")),
-        None => Finding::unknown().with("state", state(process.state)),
+        None => Finding::unknown().with("umask", format_args!("not shown, state {}", state(process.state))),
     })
 }
 
