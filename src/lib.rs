@@ -44,6 +44,8 @@ pub mod daemon;
 #[cfg(feature = "harness")]
 pub mod fixture;
 #[cfg(feature = "harness")]
+pub mod guide;
+#[cfg(feature = "harness")]
 pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
@@ -70,6 +72,8 @@ mod sys;
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
+    pub use nix::sys::signal::Signal;
+    pub use nix::unistd::{Gid, Pid, Uid};
     pub use predicates;
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 

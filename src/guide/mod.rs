@@ -1,0 +1,3 @@
+//! Testing a daemon: probe.
+
+pub mod cookbook;
