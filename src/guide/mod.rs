@@ -461,20 +461,22 @@
 //!
 //! # Keeping a sandbox
 //!
-//! The sandbox is removed with the last value that belongs to it. To look at it afterwards:
+//! The sandbox is removed with the last value that belongs to it. If that is because the test panicked it stays, and the
+//! test's output ends with where: `daemonproof: kept the sandbox /tmp/daemonproof-…`. `run` in it is the rundir, `out` has
+//! the captured output.
 //!
 //! ```console
-//! $ DAEMONPROOF_KEEP=failed cargo test    # of tests that panicked
-//! $ DAEMONPROOF_KEEP=1 cargo test         # of all tests
+//! $ DAEMONPROOF_KEEP=1 cargo test    # keep all
+//! $ DAEMONPROOF_KEEP=0 cargo test    # keep none
 //! ```
 //!
-//! They are in the directory for temporary files and begin with `daemonproof-`; the failure's message has the path, and so
-//! has [`Sandbox::path`](crate::fixture::Sandbox::path). `run` is the rundir, `out` the captured output.
+//! A test that fails by returning an error looks like one that passes: prefer `unwrap`, or
+//! [`Sandbox::keep`](crate::fixture::Sandbox::keep).
 //!
 //! # Slow machines
 //!
-//! A wait ends when something happens, so a long timeout costs nothing until a test fails. The default is 10 s; where a
-//! start takes longer, say so for one daemon, one test or all:
+//! A wait ends when something happens, so a long timeout costs nothing until a test fails. The default is 30 s; where a
+//! start takes longer, say so for one test or one daemon:
 //!
 //! ```
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest, std::time::Duration};
@@ -513,8 +515,8 @@
 //! and in the CI job, with the suite in two parts on two machines:
 //!
 //! ```console
-//! $ DAEMONPROOF_KEEP=failed cargo nextest run --profile ci --partition count:1/2
-//! $ DAEMONPROOF_KEEP=failed cargo nextest run --profile ci --partition count:2/2
+//! $ cargo nextest run --profile ci --partition count:1/2
+//! $ cargo nextest run --profile ci --partition count:2/2
 //! ```
 //!
 //! nextest does not run examples in documentation; `cargo test --doc` does. In a container nothing is needed but Linux:
@@ -553,5 +555,9 @@
 //! ```
 //!
 //! * Read the protocol. Each step that looks before it acts is a place for another process to step in.
+
+// `mydaemon.in` has the hidden lines that give an example an executable `mydaemon`: a script that becomes the helper
+// `reference`. Examples are functions with `#[rstest]` and would not be compiled outside a test, so hidden lines put
+// rstest's `fixture` in its place, which leaves the function to be called by `NAME::default()`.
 
 pub mod cookbook;
