@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, Uid};
 
 pub(crate) const REFERENCE: &str = env!("CARGO_BIN_EXE_reference");
+pub(crate) const HANG: &str = env!("CARGO_BIN_EXE_hang");
 pub(crate) const SLOW_START: &str = env!("CARGO_BIN_EXE_slow-start");
 
 /// The ways to run a daemon, as flags.
