@@ -6,10 +6,12 @@
 //!
 //! * [`daemon`] turns your process into a daemon: detach, startup notification, locked pidfile, monitor with
 //!   throttled restart.
-//! * The harness looks at any daemon from outside, yours or an unmodified binary written in any language.
-//!   [`check`] judges it promise by promise, as the command `daemonproof check` does; [`fixture`] starts it, finds
-//!   it however it detached, waits for it and ends it; [`observe`] tells what its processes are, hold and lock;
-//!   [`helper`] has purpose-built daemons that crash, hang, start slowly or are wrong in one thing.
+//! * The harness looks at any daemon from outside, yours or an unmodified binary written in any language. Tests begin
+//!   with the [`guide`], and the [cookbook](guide::cookbook) has the questions that authors of daemons ask.
+//!   [`check`] judges a daemon promise by promise, as the command `daemonproof check` does; [`fixture`] starts it,
+//!   finds it however it detached, waits for it and ends it; [`observe`] tells what its processes are, hold and lock,
+//!   and [`predicate`] has claims about that; [`helper`] has purpose-built daemons that crash, hang, start slowly or are
+//!   wrong in one thing.
 //!
 //! # A daemon
 //!
@@ -25,13 +27,29 @@
 //! # }
 //! ```
 //!
+//! # A test of a daemon
+//!
+//! ```
+//! # #[cfg(feature = "harness")] {
+//! use daemonproof::prelude::*;
+//!
+//! let sandbox = Sandbox::new().unwrap();
+//! // Yours is sandbox.daemon(env!("CARGO_BIN_EXE_mydaemon")).
+//! let daemon = sandbox.helper("reference").detach("--detach").pidfile("--pidfile={pidfile}").start();
+//! daemon.assert(session_leader().and(cwd("/")).and(stdio_is_null()));
+//! daemon.pidfile().assert(names(&daemon).and(locked_by(&daemon)).and(mode(0o644)));
+//! daemon.stop().assert().success();
+//! sandbox.pidfile().assert(missing());
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
 //! | none (`default-features = false`) | [`daemon`], with few dependencies |
 //! | `clap` | [`daemon::DaemonArgs`]: its options as flags |
-//! | `harness` (default) | everything else; begin at [`prelude`] |
+//! | `harness` (default) | everything else; begin with the [`guide`] |
 
 // The links lead to what is not there.
 #![cfg_attr(not(feature = "harness"), allow(rustdoc::broken_intra_doc_links))]
@@ -44,6 +62,8 @@ pub mod daemon;
 #[cfg(feature = "harness")]
 pub mod fixture;
 #[cfg(feature = "harness")]
+pub mod guide;
+#[cfg(feature = "harness")]
 pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
@@ -53,24 +73,25 @@ pub mod predicate;
 mod report;
 mod sys;
 
-/// What a test of a daemon needs, for `use daemonproof::prelude::*`.
+/// What a test of a daemon needs, for `use daemonproof::prelude::*`. The [`guide`] shows how.
 ///
 /// ```
 /// use daemonproof::prelude::*;
+/// # use rstest::fixture as rstest;
 ///
-/// let sandbox = Sandbox::new()?;
-/// // In a test of yours: env!("CARGO_BIN_EXE_mydaemon"), with an argument that detaches it.
-/// let daemon = CommandLine::new("sh").args(["-c", "echo $$ >{pidfile}; exec sleep 1000"]);
-/// let subject = sandbox.start(&daemon, StartOptions::new())?;
-/// subject.wait_until("its pidfile", sandbox.deadline(), || {
-///     Ok::<_, FixtureError>(observe::Pidfile::at(sandbox.pidfile()).pid())
-/// })?;
-/// // Dropped, it ends, with everything that it started.
-/// # Ok::<(), FixtureError>(())
+/// #[rstest]
+/// fn it_is_known_by_its_pidfile(sandbox: Sandbox) {
+///     // In a test of yours: sandbox.daemon(env!("CARGO_BIN_EXE_mydaemon")).
+///     let daemon = sandbox.helper("reference").pidfile("--pidfile={pidfile}").start();
+///     daemon.assert(alive()).pidfile().assert(names(&daemon));
+///     // Dropped, it ends, with everything that it started.
+/// }
+/// # it_is_known_by_its_pidfile::default();
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
     pub use nix::sys::signal::Signal;
+    pub use nix::unistd::{Gid, Pid, Uid};
     pub use predicates;
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 

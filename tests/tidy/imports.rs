@@ -7,6 +7,8 @@ use crate::source::{Problem, Source};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("report", &[]),
+    // Documentation only.
+    ("guide", &[]),
     ("daemon", &["sys"]),
     ("helper", &["daemon", "sys"]),
     ("observe", &["sys"]),
