@@ -81,6 +81,6 @@ pub mod prelude {
         Ready, Sandbox, SandboxFile, StartOptions, Subject, Waiter, always_for, eventually, never,
     };
     pub use crate::observe;
-    pub use crate::observe::{History, Role};
+    pub use crate::observe::{Cause, History, LockKind, Role};
     pub use crate::predicate::*;
 }

@@ -107,6 +107,15 @@ impl Descriptors {
         settle(ProcDir::open(pid).and_then(|dir| Self::read(&dir)))
     }
 
+    /// These descriptors of the process `pid`, as a test of a predicate makes them: of values that were kept, and
+    /// perhaps changed. Of several with one number the first stays.
+    pub fn from_parts(pid: Pid, descriptors: impl IntoIterator<Item = Descriptor>) -> Self {
+        let mut list: Vec<Descriptor> = descriptors.into_iter().collect();
+        list.sort_by_key(|descriptor| descriptor.fd);
+        list.dedup_by_key(|descriptor| descriptor.fd);
+        Self { pid, list }
+    }
+
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let numbers = match dir.numbers("fd") {
             // Nobody but root may look into a zombie, but it is known to have none.

@@ -27,13 +27,35 @@ pub struct FileView {
     pidfile: OnceCell<Pidfile>,
     locks: OnceCell<Result<LockState, ObserveError>>,
     named: OnceCell<Option<Result<Observed<Process>, ObserveError>>>,
+    /// What [`held_by`](FileView::held_by) is to answer; `None` to look.
+    held: Option<Vec<HeldLock>>,
 }
 
 impl FileView {
     /// A look at what is at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { path, pidfile: OnceCell::new(), locks: OnceCell::new(), named: OnceCell::new() }
+        Self { path, pidfile: OnceCell::new(), locks: OnceCell::new(), named: OnceCell::new(), held: None }
+    }
+
+    /// A look that saw this, as a test of a predicate makes it: of values that were kept, and perhaps changed.
+    ///
+    /// `named` is the process whose number is in the pidfile; it is left out if there is no such number. Of `held`
+    /// those of one process are the answer of [`held_by`](Self::held_by).
+    pub fn from_parts(
+        pidfile: Pidfile,
+        locks: LockState,
+        named: Observed<Process>,
+        held: Vec<HeldLock>,
+    ) -> Self {
+        let named = pidfile.pid().map(|_| Ok(named));
+        Self {
+            path: pidfile.path.clone(),
+            pidfile: OnceCell::from(pidfile),
+            locks: OnceCell::from(Ok(locks)),
+            named: OnceCell::from(named),
+            held: Some(held),
+        }
     }
 
     /// The name that is looked at.
@@ -62,7 +84,10 @@ impl FileView {
     ///
     /// As [`locks_on`].
     pub fn held_by(&self, pid: Pid) -> Result<Vec<HeldLock>, ObserveError> {
-        locks_on(&self.path, &[pid])
+        match &self.held {
+            Some(held) => Ok(held.iter().filter(|held| held.pid == pid).copied().collect()),
+            None => locks_on(&self.path, &[pid]),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! * [`Pidfile`]: the file, its content and its locker;
 //! * [`Tree`]: the processes below a process; [`Roles`]: which part each plays;
 //! * [`History`]: the restarts of a daemon;
+//! * [`Output`]: what a program printed;
 //! * [`View`] and [`FileView`]: one look at a process or file, read as far as it is asked about.
 //!
 //! A process may end between two reads. That is a value, [`Observed::Gone`]. Another user's process

@@ -62,6 +62,11 @@ impl Roles {
         Self(tree.nodes().map(|node| (role(node), node.clone())).collect())
     }
 
+    /// These processes, as a test of a predicate makes them: of values that were kept, and perhaps changed.
+    pub fn from_parts(processes: impl IntoIterator<Item = (Role, Node)>) -> Self {
+        Self(processes.into_iter().collect())
+    }
+
     /// The processes, each before its children.
     pub fn iter(&self) -> impl Iterator<Item = (Role, &Node)> {
         self.0.iter().map(|(role, node)| (*role, node))

@@ -33,6 +33,11 @@ impl View {
         Self { pid, process: OnceCell::new(), descriptors: OnceCell::new() }
     }
 
+    /// A look that saw this, as a test of a predicate makes it: of values that were kept, and perhaps changed.
+    pub fn from_parts(pid: Pid, process: Observed<Process>, descriptors: Observed<Descriptors>) -> Self {
+        Self { pid, process: OnceCell::from(Ok(process)), descriptors: OnceCell::from(Ok(descriptors)) }
+    }
+
     /// The process that is looked at.
     pub fn pid(&self) -> Pid {
         self.pid
