@@ -77,8 +77,9 @@ pub mod prelude {
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
     pub use crate::fixture::fixtures::{reference_daemon, sandbox};
     pub use crate::fixture::{
-        AssertionError, CommandLine, Daemon, DaemonCommand, Deadline, Finished, FixtureError, NotifySocket,
-        Ready, Sandbox, SandboxFile, StartOptions, Subject, Waiter, always_for, eventually, never,
+        AssertionError, CommandLine, Daemon, DaemonCommand, Deadline, Finished, FixtureError, Keep,
+        NotifySocket, Ready, Sandbox, SandboxFile, StartOptions, Subject, Waiter, always_for, eventually,
+        never,
     };
     pub use crate::observe;
     pub use crate::observe::{Cause, History, LockKind, Role};

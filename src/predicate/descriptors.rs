@@ -15,7 +15,7 @@ pub fn stdio_is_null() -> Claim<View> {
     of_descriptors("its standard streams are /dev/null", |all| {
         let is_null = |fd| all.get(fd).is_some_and(|stream: &Descriptor| stream.target == Target::Null);
         let finding = Finding::new(STDIO.iter().all(|(_, fd)| is_null(*fd)));
-        STDIO.iter().fold(finding, |finding, (name, fd)| finding.with(name, target(all, *fd)))
+        STDIO.iter().fold(finding, |finding, (name, fd)| finding.with(*name, target(all, *fd)))
     })
 }
 

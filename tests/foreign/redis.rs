@@ -41,7 +41,7 @@ fn it_detaches_and_cleans_up(sandbox: Sandbox) {
 fn it_stays_in_the_foreground_when_told(sandbox: Sandbox) {
     let Some(command) = redis(&sandbox) else { return };
     let daemon = command.args(["--daemonize", "no"]).ready(Ready::unix("{rundir}/redis.sock")).start();
-    daemon.tree().assert(exactly_these_roles([Role::Daemon]));
+    daemon.tree().assert(roles([Role::Daemon]));
     ask(&sandbox, "SHUTDOWN NOSAVE");
     daemon.assert(eventually(gone()));
 }
