@@ -134,7 +134,7 @@ mod tests {
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
         assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks: None });
-        let stat = Stat::parse(b"12 (a) Z 7 12 12 0 -1 1 2 3 4 5 6 7 8 9 10 11 20 0 3 0 777 5").unwrap();
+        let stat = Stat::parse(b"12 (a) Z 7 12 12 0 -1 1 2 3 4 5 6 7 8 9 20 0 3 0 777").unwrap();
         assert_eq!((stat.threads, stat.has_ended(), stat.start_ticks), (3, false, Some(777)));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
