@@ -48,6 +48,8 @@ pub mod helper;
 #[cfg(feature = "harness")]
 pub mod observe;
 #[cfg(feature = "harness")]
+pub mod predicate;
+#[cfg(feature = "harness")]
 mod report;
 mod sys;
 
@@ -68,9 +70,18 @@ mod sys;
 /// ```
 #[cfg(feature = "harness")]
 pub mod prelude {
+    pub use nix::sys::signal::Signal;
+    pub use predicates;
+    pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
+
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
+    pub use crate::fixture::fixtures::{reference_daemon, sandbox};
     pub use crate::fixture::{
-        CommandLine, Deadline, FixtureError, NotifySocket, Sandbox, StartOptions, Subject, Waiter,
+        AssertionError, CommandLine, Daemon, DaemonCommand, Deadline, Finished, FixtureError, Keep,
+        NotifySocket, Ready, Sandbox, SandboxFile, StartOptions, Subject, Waiter, always_for, eventually,
+        never,
     };
     pub use crate::observe;
+    pub use crate::observe::{Cause, History, LockKind, Role};
+    pub use crate::predicate::*;
 }

@@ -7,6 +7,8 @@
 
 use super::exit::Failure;
 use super::output::{leave_progress, note};
+use crate::fixture::keep;
+use crate::fixture::stale::OwnDirectory;
 use crate::sys::signal::set_default;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,14 +16,11 @@ use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{SigSet, Signal, kill, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, geteuid};
-use std::fs::Permissions;
+use nix::unistd::Pid;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// Tells the child that it is one; the value is the parent's pid.
 const GUARD_VARIABLE: &str = "DAEMONPROOF_GUARD";
@@ -60,10 +59,8 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
 }
 
 /// Where the child makes its sandboxes. A daemon that changes its user must reach its own.
-fn directory() -> std::io::Result<TempDir> {
-    let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
-    let permissions = Permissions::from_mode(mode);
-    tempfile::Builder::new().prefix("daemonproof-").permissions(permissions).tempdir()
+fn directory() -> std::io::Result<OwnDirectory> {
+    OwnDirectory::create_in(&std::env::temp_dir())
 }
 
 fn watched() -> SigSet {
@@ -77,13 +74,17 @@ fn watch() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-fn start(directory: &TempDir) -> std::io::Result<Pid> {
+fn start(directory: &OwnDirectory) -> std::io::Result<Pid> {
     let mut args = std::env::args_os();
     // Not by its name, which may lead to another file by now.
     let mut command = Command::new("/proc/self/exe");
     command.arg0(args.next().unwrap_or_else(|| "daemonproof".into())).args(args);
     command.env("TMPDIR", directory.path());
     command.env(GUARD_VARIABLE, Pid::this().to_string());
+    if !keeps() {
+        // Nor should the child say that it keeps what is removed here.
+        command.env(keep::VARIABLE, "0");
+    }
     let child = command.spawn()?;
     Ok(Pid::from_raw(child.id().cast_signed()))
 }
@@ -133,16 +134,20 @@ fn hand_on(child: Pid, has_ended: bool, signals: &SignalFd) {
     }
 }
 
-/// Removes the directory, unless sandboxes in it are to be kept.
-fn clear(directory: TempDir) -> std::io::Result<()> {
-    let keep = std::env::var_os("DAEMONPROOF_KEEP").unwrap_or_default();
-    if keep.is_empty() || keep == "0" {
+/// Whether sandboxes are to be kept: those of a check that fails by itself are not, unless somebody asks.
+fn keeps() -> bool {
+    std::env::var_os(keep::VARIABLE).is_some_and(|keep| !keep.is_empty() && keep != "0")
+}
+
+/// Removes the directory, unless sandboxes in it were kept.
+fn clear(mut directory: OwnDirectory) -> std::io::Result<()> {
+    if !keeps() {
         return directory.close();
     }
-    let path = directory.keep();
-    if std::fs::remove_dir(&path).is_err() {
-        note(&format!("kept the sandboxes in {}", path.display()));
+    if std::fs::remove_dir(directory.path()).is_err() {
+        note(&format!("kept the sandboxes in {}", directory.path().display()));
     }
+    directory.keep();
     Ok(())
 }
 

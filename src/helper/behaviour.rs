@@ -114,6 +114,18 @@ impl LibraryArgs {
         Ok(self.options(program)?.start()?)
     }
 
+    /// Starts with these signals blocked, in the foreground from before the pidfile is there: whoever takes that for
+    /// the sign that the daemon is ready must not find a moment in which it is not deaf yet. A detached daemon is
+    /// ready when its command returns, and begins with no signal blocked.
+    pub(super) fn start_deaf(&self, program: &str, signals: SigSet) -> Result<Startup, Box<dyn Error>> {
+        if !self.daemon.detach {
+            signals.thread_block()?;
+        }
+        let startup = self.start(program)?;
+        signals.thread_block()?;
+        Ok(startup)
+    }
+
     /// Starts without the pidfile: up to the moment before it would be created.
     pub(super) fn start_before_pidfile(mut self, program: &str) -> Result<Startup, Box<dyn Error>> {
         self.daemon.pidfile = None;

@@ -4,6 +4,7 @@ use super::behaviour::{LibraryArgs, Moment, count_in, delay, die_by, run_until_k
 use super::names::{Helper, Outcome};
 use clap::Parser;
 use nix::sys::signal::Signal;
+use std::error::Error;
 use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
@@ -34,21 +35,20 @@ pub(super) struct Args {
     /// Live through this many starts before; needs --count-file
     #[arg(long, requires = "count_file", default_value_t = 0)]
     skip: u64,
-    /// Where the starts are counted, one byte each
+    /// Where the starts are counted, one byte each, each before it is ready
     #[arg(long, value_name = "FILE")]
     count_file: Option<PathBuf>,
 }
 
 impl Args {
-    fn die_if_it_is_time(&self, now: Moment) -> Outcome {
-        if now != self.when {
-            return Ok(());
-        }
+    /// Whether this start is one of those that die, as counted.
+    fn dies(&self) -> Result<bool, Box<dyn Error>> {
         let before = self.count_file.as_deref().map(count_in).transpose()?.unwrap_or(0);
         let crashes = before.checked_sub(self.skip);
-        if crashes.is_none_or(|crashes| self.times.is_some_and(|times| crashes >= times)) {
-            return Ok(());
-        }
+        Ok(crashes.is_some_and(|crashes| self.times.is_none_or(|times| crashes < times)))
+    }
+
+    fn die(&self) -> ! {
         delay(self.after);
         match self.exit {
             Some(status) => process::exit(status),
@@ -63,10 +63,15 @@ impl Helper for Args {
             Moment::BeforePidfile => self.library.clone().start_before_pidfile("crash")?,
             _ => self.library.start("crash")?,
         };
-        self.die_if_it_is_time(Moment::BeforePidfile)?;
-        self.die_if_it_is_time(Moment::BeforeReady)?;
+        // Counted in any case before it is ready, so that whoever waited for that finds the count.
+        let dies = self.dies()?;
+        if dies && self.when != Moment::AfterReady {
+            self.die();
+        }
         startup.complete()?;
-        self.die_if_it_is_time(Moment::AfterReady)?;
+        if dies {
+            self.die();
+        }
         run_until_killed()
     }
 }

@@ -2,9 +2,11 @@
 
 use super::behaviour::{LibraryArgs, run_until_killed};
 use super::names::{Helper, Outcome};
+use crate::daemon::Startup;
 use crate::sys::signal::set_ignored;
 use clap::{Parser, ValueEnum};
 use nix::sys::signal::{SigSet, Signal};
+use std::error::Error;
 
 /// A daemon that hangs at a moment of its life, or when it is told to end.
 ///
@@ -31,20 +33,30 @@ enum When {
     OnSigterm,
 }
 
+impl Args {
+    fn start(&self) -> Result<Startup, Box<dyn Error>> {
+        match self.when {
+            When::BeforePidfile => self.library.clone().start_before_pidfile("hang"),
+            When::BeforeReady => self.library.start("hang"),
+            When::AfterReady => self.library.start_deaf("hang", SigSet::all()),
+            When::OnSigterm => {
+                let sigterm = SigSet::from(Signal::SIGTERM);
+                let startup = self.library.start_deaf("hang", sigterm)?;
+                // Ignored from now on, which drops those that have arrived.
+                set_ignored(Signal::SIGTERM)?;
+                sigterm.thread_unblock()?;
+                Ok(startup)
+            }
+        }
+    }
+}
+
 impl Helper for Args {
     fn run(self) -> Outcome {
-        let startup = match self.when {
-            When::BeforePidfile => self.library.clone().start_before_pidfile("hang")?,
-            _ => self.library.start("hang")?,
-        };
-        if matches!(self.when, When::BeforePidfile | When::BeforeReady) {
-            run_until_killed();
+        let startup = self.start()?;
+        if matches!(self.when, When::AfterReady | When::OnSigterm) {
+            startup.complete()?;
         }
-        match self.when {
-            When::OnSigterm => set_ignored(Signal::SIGTERM)?,
-            _ => SigSet::all().thread_block()?,
-        }
-        startup.complete()?;
         run_until_killed()
     }
 }

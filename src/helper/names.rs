@@ -50,9 +50,14 @@ pub fn summary(name: &str) -> Option<&'static str> {
 /// Its exit status: 0, 1 with a message on the standard error, 2 for arguments that it does not understand
 /// or a helper that does not exist.
 pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run(name, arguments).into()
+}
+
+/// [`main`], with its exit status as a number.
+pub(super) fn run(name: &str, arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let Some((name, _, run)) = HELPERS.iter().find(|helper| helper.0 == name) else {
         let _ = writeln!(io::stderr(), "no helper {name:?}; there are {}", NAMES.join(", "));
-        return ExitCode::from(2);
+        return 2;
     };
     // Rust's runtime swallows the first SIGSEGV and SIGBUS that another process sends.
     for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
@@ -60,14 +65,14 @@ pub fn main(name: &str, arguments: impl IntoIterator<Item = OsString>) -> ExitCo
     }
     let arguments = std::iter::once(OsString::from(name)).chain(arguments).collect();
     match run(arguments) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(())) => 0,
         Ok(Err(error)) => {
             let _ = writeln!(io::stderr(), "{name}: {error}");
-            ExitCode::FAILURE
+            1
         }
         Err(usage) => {
             let _ = usage.print();
-            ExitCode::from(usage.exit_code().try_into().unwrap_or(2))
+            usage.exit_code().try_into().unwrap_or(2)
         }
     }
 }

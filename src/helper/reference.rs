@@ -94,7 +94,11 @@ fn wait_for_usr1(usr1: SigSet) -> Result<(), Errno> {
 
 impl Helper for Args {
     fn run(self) -> Outcome {
-        let startup = self.library.start("reference")?;
+        let usr1 = SigSet::from(Signal::SIGUSR1);
+        let startup = match self.then {
+            Some(_) => self.library.start_deaf("reference", usr1)?,
+            None => self.library.start("reference")?,
+        };
         if let Some(status) = self.fail {
             fail_startup("reference", status);
         }
@@ -105,8 +109,6 @@ impl Helper for Args {
             startup.complete()?;
             run_until_killed();
         };
-        let usr1 = SigSet::from(Signal::SIGUSR1);
-        usr1.thread_block()?;
         startup.complete()?;
         wait_for_usr1(usr1)?;
         end.come()

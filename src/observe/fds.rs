@@ -109,6 +109,15 @@ impl Descriptors {
         settle(ProcDir::open(pid).and_then(|dir| dir.steadily(Self::read)))
     }
 
+    /// These descriptors of the process `pid`, as a test of a predicate makes them: of values that were kept, and
+    /// perhaps changed. Of several with one number the first stays.
+    pub fn from_parts(pid: Pid, descriptors: impl IntoIterator<Item = Descriptor>) -> Self {
+        let mut list: Vec<Descriptor> = descriptors.into_iter().collect();
+        list.sort_by_key(|descriptor| descriptor.fd);
+        list.dedup_by_key(|descriptor| descriptor.fd);
+        Self { pid, list }
+    }
+
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let (mut list, mut missed) = (Vec::new(), None);
         // What this very call opens is listed each time and never found.

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "harness")]
 pub(crate) mod children;
+#[cfg(feature = "harness")]
+pub(crate) mod embedded;
 pub(crate) mod exit;
 pub(crate) mod fds;
 pub(crate) mod fork;

@@ -9,5 +9,6 @@ mod odd;
 mod ovsdb;
 mod peers;
 mod reference;
+mod sources;
 mod strangers;
 mod support;

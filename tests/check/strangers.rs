@@ -1,6 +1,7 @@
 //! Daemons that share no code with this crate: the correct ones pass everything, the wrong ones do not.
 
-use super::peers::{Missing, compile, peer, program};
+use super::peers::{Missing, program};
+use super::sources::{compile, peer};
 use super::support::{failures, judge_all, judge_by, shown, unknowns};
 use daemonproof::check::{Driving, Report};
 use daemonproof::fixture::CommandLine;

@@ -145,3 +145,11 @@ fn a_slow_failure_arrives_as_well(
     let message = "slow-start: failed to initialise, as it was told\n";
     assert_eq!((outcome.status.code(), outcome.stderr.as_str()), (Some(4), message));
 }
+
+/// Whoever waited until it was ready finds the start counted.
+#[test]
+fn a_start_is_counted_before_it_is_ready() {
+    let outcome = fails(CRASH, Mode::Detached, &["--skip=1", "--count-file={rundir}/missing/count"]);
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(outcome.stderr.contains("failed to count in "), "{}", outcome.stderr);
+}

@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, Uid};
 
 pub(crate) const REFERENCE: &str = env!("CARGO_BIN_EXE_reference");
+pub(crate) const HANG: &str = env!("CARGO_BIN_EXE_hang");
 pub(crate) const SLOW_START: &str = env!("CARGO_BIN_EXE_slow-start");
 
 /// The ways to run a daemon, as flags.
@@ -229,5 +230,5 @@ pub(crate) fn as_ordinary_user(command: CommandLine) -> CommandLine {
     let mut args: Vec<OsString> = vec!["--reuid=65534".into(), "--regid=65534".into()];
     args.extend(["--clear-groups".into(), "--".into(), command.program.clone()]);
     args.extend(command.args.iter().cloned());
-    CommandLine { program: "setpriv".into(), args, env: command.env }
+    CommandLine { program: "setpriv".into(), arg0: None, args, env: command.env }
 }

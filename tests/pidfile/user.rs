@@ -58,7 +58,7 @@ fn all_processes_are_the_user_and_so_are_the_files(
     let running = start(&sandbox, &as_user(&spec.replace("GROUP", &group.name), mode));
     assert_all_are(&running, nobody.uid.as_raw(), nobody.gid.as_raw());
     assert_owns(&sandbox.pidfile(), running.pid);
-    for path in [sandbox.pidfile(), guard(&sandbox)] {
+    for path in [sandbox.pidfile().into(), guard(&sandbox)] {
         assert_eq!(facts(&path).unwrap().2, nobody.uid.as_raw());
     }
     is_refused(&sandbox, &as_user("nobody", mode), running.pid);

@@ -2,15 +2,18 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
 
-use daemonproof::fixture::{FixtureError, Sandbox};
-use daemonproof::observe::lock_state;
+use daemonproof::fixture::{CommandLine, FixtureError, Sandbox, Subject};
+use daemonproof::observe::{Process, Signals, lock_state};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{self, F_UNLCK, F_WRLCK};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::support::{
-    BOTH, DETACHED, MODES, assert_clean, assert_owns, fails, guard, own_pid, reference, sandbox, spawn, start,
+    BOTH, DETACHED, FOREGROUND, HANG, MODES, MONITORED, REFERENCE, assert_clean, assert_owns, command, fails,
+    guard, own_pid, reference, sandbox, spawn, start,
 };
 
 /// Changes the lock on the guard's first byte, as somebody does who is stopped at a bad moment.
@@ -73,5 +76,85 @@ fn an_end_gives_up_waiting_and_leaves_a_stale_pidfile() {
     mutex(&file, F_UNLCK);
     assert!(sandbox.pidfile().exists());
     start(&sandbox, &reference(DETACHED)).stop(&sandbox);
+    assert_clean(&sandbox);
+}
+
+/// Whoever takes the pidfile for the sign that a daemon in the foreground runs must not find a moment in which it does
+/// not do yet what it was started for: signals `command` before it has a pidfile.
+fn signalled_before_its_pidfile(sandbox: &Sandbox, command: &CommandLine, signal: Signal) -> Subject {
+    let file = open_guard(sandbox);
+    mutex(&file, F_WRLCK);
+    let subject = spawn(sandbox, command);
+    subject.wait_until("the start to wait", sandbox.deadline(), || somebody_waits(sandbox)).unwrap();
+    assert!(!sandbox.pidfile().exists());
+    subject.signal(subject.pid(), signal).unwrap();
+    mutex(&file, F_UNLCK);
+    subject
+}
+
+fn signals_of(pid: Pid) -> Signals {
+    Process::of(pid).unwrap().present().unwrap_or_else(|| panic!("pid {pid} is gone")).signals
+}
+
+#[test]
+fn a_daemon_that_hangs_on_sigterm_does_so_before_it_has_a_pidfile() {
+    let sandbox = sandbox();
+    let command = command(HANG, FOREGROUND).arg("--when=on-sigterm");
+    let subject = signalled_before_its_pidfile(&sandbox, &command, Signal::SIGTERM);
+    let pid = own_pid(&sandbox, &subject);
+    let settled = || {
+        let signals = signals_of(pid);
+        let ignores = signals.ignored.contains(Signal::SIGTERM) && !signals.blocked.contains(Signal::SIGTERM);
+        Ok::<_, FixtureError>(ignores.then_some(()))
+    };
+    subject.wait_until("SIGTERM to be ignored", sandbox.deadline(), settled).unwrap();
+    subject.signal(pid, Signal::SIGTERM).unwrap();
+    subject.signal(pid, Signal::SIGINT).unwrap();
+    assert_eq!(subject.wait_exit(sandbox.deadline()).unwrap().signal(), Some(Signal::SIGINT as i32));
+}
+
+#[test]
+fn a_daemon_that_hangs_is_deaf_before_it_has_a_pidfile() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGSEGV] {
+        let sandbox = sandbox();
+        let subject = signalled_before_its_pidfile(&sandbox, &command(HANG, FOREGROUND), signal);
+        let pid = own_pid(&sandbox, &subject);
+        assert!(signals_of(pid).pending.contains(signal), "{signal}");
+    }
+}
+
+#[test]
+fn a_monitored_daemon_that_hangs_is_deaf_before_it_has_a_pidfile() {
+    for when in ["--when=on-sigterm", "--when=after-ready"] {
+        let sandbox = sandbox();
+        let file = open_guard(&sandbox);
+        mutex(&file, F_WRLCK);
+        let subject = spawn(&sandbox, &command(HANG, MONITORED).arg(when));
+        subject.wait_until("the start to wait", sandbox.deadline(), || somebody_waits(&sandbox)).unwrap();
+        // What will be the monitor; the daemon begins with what it has blocked.
+        assert!(signals_of(subject.pid()).blocked.contains(Signal::SIGTERM));
+        mutex(&file, F_UNLCK);
+        let daemon = own_pid(&sandbox, &subject);
+        assert_ne!(daemon, subject.pid());
+        subject.signal(daemon, Signal::SIGTERM).unwrap();
+        // It reaches the monitor, which hands it on.
+        subject.signal(subject.pid(), Signal::SIGTERM).unwrap();
+        let deaf = || {
+            let signals = signals_of(daemon);
+            let deaf = signals.ignored.contains(Signal::SIGTERM) || signals.pending.contains(Signal::SIGTERM);
+            Ok::<_, FixtureError>(deaf.then_some(()))
+        };
+        subject.wait_until("SIGTERM to be without effect", sandbox.deadline(), deaf).unwrap();
+        subject.signal(daemon, Signal::SIGKILL).unwrap();
+        subject.wait_empty(sandbox.deadline()).unwrap();
+    }
+}
+
+#[test]
+fn a_reference_daemon_that_ends_on_request_does_so_before_it_has_a_pidfile() {
+    let sandbox = sandbox();
+    let command = command(REFERENCE, FOREGROUND).arg("--then=exit=3");
+    let subject = signalled_before_its_pidfile(&sandbox, &command, Signal::SIGUSR1);
+    assert_eq!(subject.wait_exit(sandbox.deadline()).unwrap().code(), Some(3));
     assert_clean(&sandbox);
 }

@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("helper", &["daemon", "sys"]),
     ("observe", &["sys"]),
     ("predicate", &["observe"]),
-    ("fixture", &["observe", "predicate", "sys"]),
+    ("fixture", &["helper", "observe", "predicate", "sys"]),
     ("trace", &["sys"]),
     ("explore", &["observe", "trace"]),
     ("sweep", &["explore", "fixture", "trace"]),

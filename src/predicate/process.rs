@@ -1,0 +1,148 @@
+//! Claims about a process: session, family, directory, threads, life.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use predicates::Predicate;
+
+use super::subject::{of_process, state, unreadable};
+use super::text::{about, look_at};
+use super::{Claim, Finding, NamedProcess};
+use crate::observe::{Fact, Observed, Process, View};
+
+/// It exists and has not ended.
+pub fn alive() -> Claim<View> {
+    of_life("it is alive", |process| process.is_some_and(|process| !process.is_zombie()))
+}
+
+/// It has ended: nothing is left of it, or only a zombie.
+pub fn ended() -> Claim<View> {
+    of_life("it has ended", |process| process.is_none_or(Process::is_zombie))
+}
+
+/// Nothing is left of it: it has ended and been reaped.
+pub fn gone() -> Claim<View> {
+    of_life("it is gone", |process| process.is_none())
+}
+
+/// It has ended, but has not been reaped. What is gone is neither a zombie nor `not` one; see [`gone`] and [`alive`].
+pub fn zombie() -> Claim<View> {
+    of_process("it is a zombie", |process| {
+        Finding::new(process.is_zombie()).with("state", state(process.state))
+    })
+}
+
+fn of_life(text: &'static str, judge: fn(Option<&Process>) -> bool) -> Claim<View> {
+    Claim::new(text, move |view: &View| match view.process() {
+        Ok(Observed::Present(process)) => {
+            Finding::new(judge(Some(process))).with("state", state(process.state))
+        }
+        Ok(Observed::Gone) => {
+            Finding::new(judge(None)).with("process", format_args!("pid {} is gone", view.pid()))
+        }
+        Err(error) => unreadable(error),
+    })
+}
+
+/// It leads its session, as after setsid(2).
+pub fn session_leader() -> Claim<View> {
+    of_process("it leads its session", |process| leading(process, true))
+}
+
+/// It does not lead its session, as after a second fork, and so can acquire no controlling terminal by opening one.
+pub fn not_session_leader() -> Claim<View> {
+    of_process("it does not lead its session", |process| leading(process, false))
+}
+
+fn leading(process: &Process, wanted: bool) -> Finding {
+    Finding::new(process.is_session_leader() == wanted).with("session", process.sid).with("pid", process.pid)
+}
+
+/// It has no controlling terminal.
+pub fn no_terminal() -> Claim<View> {
+    of_process("it has no controlling terminal", |process| {
+        let finding = Finding::new(!process.has_controlling_terminal());
+        match process.tty {
+            Some(device) => {
+                finding.with("terminal", format_args!("device {device}")).with("session", process.sid)
+            }
+            None => finding.with("terminal", "none"),
+        }
+    })
+}
+
+/// Its parent is `parent`.
+///
+/// Under the fixtures a daemon whose parent has ended is a child of the reaper, not of pid 1.
+pub fn child_of(parent: impl Into<NamedProcess>) -> Claim<View> {
+    let parent = parent.into();
+    of_process(format!("its parent is {parent}"), move |process| of_parent(process, &parent, true))
+}
+
+/// Its parent is not `parent`; for a daemon, the process that started it.
+pub fn not_child_of(parent: impl Into<NamedProcess>) -> Claim<View> {
+    let parent = parent.into();
+    of_process(format!("its parent is not {parent}"), move |process| of_parent(process, &parent, false))
+}
+
+fn of_parent(process: &Process, parent: &NamedProcess, wanted: bool) -> Finding {
+    Finding::new((process.ppid == parent.pid) == wanted).with("parent", format_args!("pid {}", process.ppid))
+}
+
+/// Its working directory is `directory`, without symbolic links.
+pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
+    let directory = directory.into();
+    of_process(format!("its working directory is {}", directory.display()), move |process| {
+        let name = "working directory";
+        match &process.cwd {
+            Fact::Known(path) => Finding::new(*path == directory).with(name, path.display()),
+            Fact::Denied => Finding::unknown().with(name, "hidden: permission denied"),
+            Fact::Absent => Finding::new(false).with(name, "none"),
+            Fact::TooLong => Finding::new(false).with(name, "too long a path to be told"),
+        }
+    })
+}
+
+/// Its file mode creation mask is `bits`, such as `0o022`.
+pub fn umask(bits: u32) -> Claim<View> {
+    of_process(format!("its umask is {bits:04o}"), move |process| match process.umask {
+        Some(umask) => Finding::new(umask == bits).with("umask", format_args!("{umask:04o}")),
+        None => Finding::unknown().with("state", state(process.state)),
+    })
+}
+
+/// Its short name is `name`, of which the kernel keeps the first 15 bytes.
+pub fn comm(name: impl Into<OsString>) -> Claim<View> {
+    let mut name = name.into().into_vec();
+    name.truncate(15);
+    let name = OsString::from_vec(name);
+    of_process(format!("its short name is {}", name.display()), move |process| {
+        Finding::new(process.comm == name).with("short name", process.comm.display())
+    })
+}
+
+/// Its title, the command line as `ps` shows it, fulfils `predicate`. What is no UTF-8 is replaced by U+FFFD.
+///
+/// ```
+/// use daemonproof::observe::View;
+/// use daemonproof::predicate::title;
+/// use nix::unistd::Pid;
+/// use predicates::prelude::*;
+///
+/// let healthy = title(predicate::str::ends_with("(healthy)"));
+/// assert_eq!(healthy.to_string(), "title.ends_with(\"(healthy)\")");
+/// assert!(healthy.not().eval(&View::of(Pid::this())));
+/// ```
+pub fn title(predicate: impl Predicate<str> + Send + Sync + 'static) -> Claim<View> {
+    of_process(about("title", &predicate), move |process| {
+        look_at("title", &String::from_utf8_lossy(process.title().as_bytes()), &predicate)
+    })
+}
+
+/// It has one thread.
+pub fn single_threaded() -> Claim<View> {
+    of_process("it has one thread", |process| {
+        Finding::new(process.threads == 1).with("threads", process.threads)
+    })
+}
