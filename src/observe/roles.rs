@@ -54,7 +54,7 @@ impl Roles {
             ancestors.take(tree.nodes().len()).any(|ancestor| ancestor == pid)
         };
         let role = |node: &Node| match daemon {
-            _ if node.state.is_zombie() => Role::Zombie,
+            _ if node.is_zombie() => Role::Zombie,
             Some(daemon) if daemon == node.pid => Role::Daemon,
             // A monitor in the foreground is the command as well, and stays.
             Some(daemon) if is_above(node.pid, daemon) => Role::Monitor,
@@ -63,7 +63,7 @@ impl Roles {
             _ => Role::Other,
         };
         let is_reaped =
-            |node: &&Node| node.state.is_zombie() && tree.root().is_some_and(|root| root.pid == node.ppid);
+            |node: &&Node| node.is_zombie() && tree.root().is_some_and(|root| root.pid == node.ppid);
         let nodes = tree.nodes().filter(|node| !is_reaped(node));
         Self(nodes.map(|node| (role(node), node.clone())).collect())
     }
