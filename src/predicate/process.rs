@@ -96,7 +96,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
             Fact::Known(path) => Finding::new(*path == directory).with(name, path.display()),
             Fact::Denied => Finding::unknown().with(name, "hidden: permission denied"),
             Fact::Absent => Finding::new(false).with(name, "none"),
-            Fact::TooLong => Finding::unknown().with(name, "too long a name for the kernel to tell"),
+            Fact::TooLong => Finding::unknown().with(name, "a path too long for the kernel to tell"),
         }
     })
 }
