@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 use thiserror::Error;
 
+use super::shown::Shown;
+
 /// A fact that could not be read. That a process or file is not there is not an error, but a value.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ObserveError {
     /// The kernel does not let this user see it.
-    #[error("failed to read {}: permission denied; run as the owner of the process or file, or as root", path.display())]
+    #[error(
+        "failed to read {}: permission denied; run as the owner of the process or file, or as root",
+        Shown::new(path)
+    )]
     Denied {
         /// The file in `/proc`, whose name tells the process, or the file that was asked about.
         path: PathBuf,
@@ -24,7 +29,7 @@ pub enum ObserveError {
         pid: Pid,
     },
     /// Any other failure of a system call.
-    #[error("failed to read {}: {source}", path.display())]
+    #[error("failed to read {}: {source}", Shown::new(path))]
     Io {
         /// The file in `/proc`, whose name tells the process, or the file that was asked about.
         path: PathBuf,
@@ -32,7 +37,7 @@ pub enum ObserveError {
         source: io::Error,
     },
     /// The file was read but does not have the form that the kernel documents.
-    #[error("failed to understand {}: it has no valid `{field}`", path.display())]
+    #[error("failed to understand {}: it has no valid `{field}`", Shown::new(path))]
     Syntax {
         /// The file in `/proc`.
         path: PathBuf,

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use super::bytes::{field, fields, number, number_in_base};
 use super::observed::{Stop, settle};
-use super::proc_dir::ProcDir;
+use super::proc_dir::{ATTEMPTS, ProcDir};
 use super::shown::Shown;
 use super::{Device, Inode, Lock, ObserveError, Observed};
 
@@ -77,6 +77,8 @@ pub enum Target {
     Socket(u64),
     /// A kernel object that is no file, by its kind: `eventfd`, `inotify`, `memfd:NAME` and others.
     Anon(String),
+    /// A file of any kind, with a path that the kernel cannot tell: it is longer than a page, 4096 bytes.
+    TooLong,
     /// Anything else, as the kernel writes it.
     Other(PathBuf),
 }
@@ -104,7 +106,7 @@ impl Descriptors {
     ///
     /// [`ObserveError::is_denied`] for another user's process, unless the caller has `CAP_SYS_PTRACE`.
     pub fn of(pid: Pid) -> Result<Observed<Self>, ObserveError> {
-        settle(ProcDir::open(pid).and_then(|dir| Self::read(&dir)))
+        settle(ProcDir::open(pid).and_then(|dir| dir.steadily(Self::read)))
     }
 
     /// These descriptors of the process `pid`, as a test of a predicate makes them: of values that were kept, and
@@ -117,18 +119,26 @@ impl Descriptors {
     }
 
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
-        let numbers = match dir.numbers("fd") {
-            // Nobody but root may look into a zombie, but it is known to have none.
-            Err(Stop::Failed(error)) if error.is_denied() && dir.stat()?.state.is_zombie() => Vec::new(),
-            numbers => numbers?,
-        };
-        let mut list = Vec::with_capacity(numbers.len());
-        for fd in numbers {
-            match Descriptor::read(dir, fd) {
-                Err(Stop::Gone) if !dir.has_ended() => {}
-                descriptor => list.push(descriptor?),
+        let (mut list, mut missed) = (Vec::new(), None);
+        // What this very call opens is listed each time and never found.
+        let passes = if dir.pid() == Pid::this() { 1 } else { ATTEMPTS };
+        for _ in 0..passes {
+            let (thread, mut numbers) = table(dir)?;
+            numbers.retain(|fd| missed.as_ref().is_none_or(|missed: &Vec<RawFd>| missed.contains(fd)));
+            let mut missing = Vec::new();
+            for fd in numbers {
+                match Descriptor::read(dir, &thread, fd) {
+                    Err(Stop::Gone) if !dir.has_ended() => missing.push(fd),
+                    descriptor => list.push(descriptor?),
+                }
             }
+            if missing.is_empty() {
+                break;
+            }
+            // Closed, and then no longer listed; or the thread with which they were found has ended.
+            missed = Some(missing);
         }
+        list.sort_unstable_by_key(|descriptor: &Descriptor| descriptor.fd);
         Ok(Self { pid: dir.pid(), list })
     }
 
@@ -159,6 +169,42 @@ impl Descriptors {
     }
 }
 
+/// The numbers of the descriptors, and where in `dir` they are found: with the first thread, or, if that has ended before
+/// the others, with one of those.
+fn table(dir: &ProcDir) -> Result<(String, Vec<RawFd>), Stop> {
+    let mut numbers = dir.numbers("fd");
+    for _ in 0..ATTEMPTS {
+        // A thread that is ending lists only some of them, or none. So it must not be, and if another has taken its place
+        // since, that lists more.
+        let stat = dir.stat()?;
+        let before = std::mem::replace(&mut numbers, dir.numbers("fd"));
+        if !stat.exiting {
+            match (before, &numbers) {
+                (Ok(before), Ok(now)) if before != *now => continue,
+                _ => break,
+            }
+        }
+        if stat.threads <= 1 {
+            return match numbers {
+                // Nobody but root may look into a zombie, but it is known to have none.
+                Err(Stop::Failed(error)) if error.is_denied() && stat.state.is_zombie() => {
+                    Ok((String::new(), Vec::new()))
+                }
+                numbers => Ok((String::new(), numbers?)),
+            };
+        }
+        for thread in dir.numbers("task")?.into_iter().filter(|&thread| thread != dir.pid().as_raw()) {
+            let thread = format!("task/{thread}/");
+            match dir.numbers(&format!("{thread}fd")) {
+                Ok(numbers) if numbers.is_empty() => {}
+                Err(Stop::Gone) if !dir.has_ended() => {}
+                numbers => return Ok((thread, numbers?)),
+            }
+        }
+    }
+    Ok((String::new(), numbers?))
+}
+
 impl<'a> IntoIterator for &'a Descriptors {
     type Item = &'a Descriptor;
     type IntoIter = std::slice::Iter<'a, Descriptor>;
@@ -169,14 +215,14 @@ impl<'a> IntoIterator for &'a Descriptors {
 }
 
 impl Descriptor {
-    fn read(dir: &ProcDir, fd: RawFd) -> Result<Self, Stop> {
+    fn read(dir: &ProcDir, thread: &str, fd: RawFd) -> Result<Self, Stop> {
         // The link first: reading it opens nothing, so that in the calling process the number of a
         // descriptor just closed is not taken by the very file that is opened to describe it.
-        let link = dir.link(&format!("fd/{fd}"))?;
-        let metadata = dir.metadata(&format!("fd/{fd}")).ok();
-        let name = format!("fdinfo/{fd}");
+        let link = dir.link_unless_too_long(&format!("{thread}fd/{fd}"))?;
+        let metadata = dir.metadata(&format!("{thread}fd/{fd}")).ok();
+        let name = format!("{thread}fdinfo/{fd}");
         let info = Info::parse(&dir.read(&name)?).map_err(|field| dir.syntax(&name, field))?;
-        let target = Target::new(&link, metadata.as_ref());
+        let target = link.map_or(Target::TooLong, |link| Target::new(&link, metadata.as_ref()));
         Ok(Self {
             fd,
             target,
@@ -307,6 +353,7 @@ impl fmt::Display for Target {
             Self::File { path, deleted: true } => write!(f, "{} (deleted)", Shown::new(path)),
             Self::File { path, .. } | Self::Tty(path) | Self::Directory(path) => Shown::new(path).fmt(f),
             Self::Fifo(path) | Self::Device(path) | Self::Other(path) => Shown::new(path).fmt(f),
+            Self::TooLong => f.write_str("(too long a path)"),
             Self::Pipe(ino) => write!(f, "pipe {ino}"),
             Self::Socket(ino) => write!(f, "socket {ino}"),
             Self::Anon(kind) => Shown::new(kind).fmt(f),

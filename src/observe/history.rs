@@ -94,8 +94,12 @@ impl fmt::Display for History {
                 Some(cause) => write!(f, ", {cause}")?,
                 None => f.write_str(", runs")?,
             }
-            if let Some(Gap { looks, unlocked }) = life.gap {
-                write!(f, "; before it, unlocked in {unlocked} of {looks} looks")?;
+            match life.gap {
+                None => {}
+                Some(Gap { looks: 0, .. }) => f.write_str("; before it, nobody looked at the lock")?,
+                Some(Gap { looks, unlocked }) => {
+                    write!(f, "; before it, unlocked in {unlocked} of {looks} looks")?;
+                }
             }
         }
         Ok(())

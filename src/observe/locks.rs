@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use super::bytes::{field, lines, number, words};
 use super::look::{look_at, open_path};
+use super::proc_dir::mounted;
 use super::{Descriptors, Device, Inode, ObserveError, Observed};
 use crate::sys::getlk::write_locker;
 
@@ -204,7 +205,7 @@ impl LockState {
 ///
 /// # Errors
 ///
-/// The file cannot be opened for reading.
+/// The file cannot be opened for reading, or `/proc` is not mounted.
 ///
 /// [fcntl(2)]: https://man7.org/linux/man-pages/man2/fcntl.2.html
 pub fn posix_write_locker(path: impl AsRef<Path>) -> Result<Option<Locker>, ObserveError> {
@@ -214,7 +215,8 @@ pub fn posix_write_locker(path: impl AsRef<Path>) -> Result<Option<Locker>, Obse
         None => Ok(None),
     });
     match answer.and_then(|answer| answer) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Without `/proc` what is there cannot be opened by its descriptor.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => mounted().map(|()| None),
         answer => answer.map_err(|error| ObserveError::new(path, error)),
     }
 }
@@ -274,7 +276,9 @@ pub fn lock_state(path: impl AsRef<Path>) -> Result<LockState, ObserveError> {
     let path = path.as_ref();
     let inode = match open_path(path).and_then(|file| inode_in_lock_lines(&file)) {
         Ok(inode) => inode,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockState::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return mounted().map(|()| LockState::default());
+        }
         Err(error) => return Err(ObserveError::new(path, error)),
     };
     let locks = Path::new("/proc/locks");

@@ -54,6 +54,8 @@ mod status;
 mod tree;
 mod view;
 
+pub(crate) use shown::Shown;
+
 pub use error::ObserveError;
 pub use fds::{Access, Descriptor, Descriptors, Target};
 pub use file_view::FileView;

@@ -64,6 +64,8 @@ pub enum Fact<T> {
     Denied,
     /// There is none: a zombie has no working directory, a kernel thread no executable.
     Absent,
+    /// A path that the kernel cannot tell: with all directories it is longer than a page, 4096 bytes.
+    TooLong,
 }
 
 impl<T> Fact<T> {
@@ -71,7 +73,7 @@ impl<T> Fact<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Denied | Self::Absent => None,
+            Self::Denied | Self::Absent | Self::TooLong => None,
         }
     }
 }

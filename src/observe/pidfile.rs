@@ -142,7 +142,8 @@ fn look(opened: io::Result<Opened>) -> Seen {
     let facts = FileFacts::of(&metadata);
     match file {
         Some(Ok(file)) => read(&file, facts),
-        Some(Err(error)) => (unreadable(&error), Some(facts), None),
+        // It is there, so ENOENT is about `/proc`, through which it is opened.
+        Some(Err(error)) => (PidfileContent::Unreadable(errno(&error)), Some(facts), None),
         None => {
             let kind = FileKind::of(metadata.file_type());
             (PidfileContent::NotRegular(kind), Some(facts), None)
@@ -162,11 +163,15 @@ fn read(file: &File, facts: FileFacts) -> Seen {
 }
 
 fn unreadable(error: &io::Error) -> PidfileContent {
-    // Of errors without a number, the one that happens is a name with a zero byte.
-    match error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw) {
+    match errno(error) {
         Errno::ENOENT => PidfileContent::Missing,
         errno => PidfileContent::Unreadable(errno),
     }
+}
+
+/// Of errors without a number, the one that happens is a name with a zero byte.
+fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
 }
 
 impl PidfileContent {

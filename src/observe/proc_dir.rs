@@ -15,6 +15,9 @@ use super::observed::{Fact, Stop};
 use super::stat::Stat;
 use super::{ObserveError, bytes};
 
+/// How often to read what has no sense. Each time means that the process executed a program just then.
+pub(super) const ATTEMPTS: u32 = 16;
+
 /// The directory of one process.
 ///
 /// It is held open, so that all is read from the process that had the number at first, and a second
@@ -33,12 +36,36 @@ impl ProcDir {
         let path = PathBuf::from(format!("/proc/{pid}"));
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
         match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
+            // With `hidepid=2` it can be opened like this, but neither `stat` nor anything in it is to be had.
+            Ok(dir) if dir.metadata().is_err_and(|error| is_gone(&error)) => Err(Self::absent(pid)),
             Ok(dir) => Ok(Self { pid, dir }),
-            Err(error) if is_gone(&error) && kill(pid, None) == Err(Errno::EPERM) => {
-                Err(Stop::Failed(ObserveError::Hidden { pid }))
-            }
-            Err(error) if is_gone(&error) => Err(Stop::Gone),
+            Err(error) if is_gone(&error) => Err(Self::absent(pid)),
             Err(error) => Err(Stop::Failed(ObserveError::new(&path, error))),
+        }
+    }
+
+    /// Reads about the process in several steps, again if it seems to have ended and has not.
+    ///
+    /// When a thread other than the first executes a program, it takes over the number of the process. What was begun
+    /// to be read of the first is then empty, or not there.
+    pub(super) fn steadily<T>(&self, read: impl Fn(&Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        for _ in 1..ATTEMPTS {
+            match read(self) {
+                Err(Stop::Gone | Stop::Failed(ObserveError::Syntax { .. })) if !self.has_ended() => {}
+                outcome => return outcome,
+            }
+        }
+        read(self)
+    }
+
+    /// Why `/proc` has, or shows, no such directory.
+    fn absent(pid: Pid) -> Stop {
+        let answer = kill(pid, None);
+        match mounted() {
+            _ if answer == Err(Errno::ESRCH) => Stop::Gone,
+            Err(error) => Stop::Failed(error),
+            Ok(()) if answer == Err(Errno::EPERM) => Stop::Failed(ObserveError::Hidden { pid }),
+            Ok(()) => Stop::Gone,
         }
     }
 
@@ -56,10 +83,22 @@ impl ProcDir {
         fs::read_link(self.path(name)).map_err(|error| self.stop(name, error))
     }
 
+    /// The same, or `None` if that, with all directories, is longer than a page: then the kernel cannot say it.
+    pub(super) fn link_unless_too_long(&self, name: &str) -> Result<Option<PathBuf>, Stop> {
+        match self.link(name) {
+            Err(Stop::Failed(ObserveError::Io { source, .. }))
+                if source.raw_os_error() == Some(Errno::ENAMETOOLONG as i32) =>
+            {
+                Ok(None)
+            }
+            link => link.map(Some),
+        }
+    }
+
     /// A link that may be hidden, or missing although the process is there.
     pub(super) fn link_fact(&self, name: &str) -> Result<Fact<PathBuf>, Stop> {
-        match self.link(name) {
-            Ok(path) => Ok(Fact::Known(path)),
+        match self.link_unless_too_long(name) {
+            Ok(path) => Ok(path.map_or(Fact::TooLong, Fact::Known)),
             Err(Stop::Failed(error)) if error.is_denied() => Ok(Fact::Denied),
             Err(Stop::Gone) if !self.has_ended() => Ok(Fact::Absent),
             Err(stop) => Err(stop),
@@ -120,6 +159,12 @@ impl ProcDir {
             Stop::Failed(ObserveError::new(&self.name(name), error))
         }
     }
+}
+
+/// Fails if there is no `/proc`, and so no answer either.
+pub(super) fn mounted() -> Result<(), ObserveError> {
+    let this = Path::new("/proc/self/stat");
+    this.metadata().map(drop).map_err(|error| ObserveError::new(this, error))
 }
 
 /// Whether the kernel says that the process (or its descriptor) is no more.

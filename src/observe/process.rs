@@ -139,7 +139,7 @@ impl Process {
     /// [`ObserveError`] if `/proc` hides the process altogether or is not as documented.
     /// That another user's process hides its executable and directories is no error, but [`Fact::Denied`].
     pub fn of(pid: Pid) -> Result<Observed<Self>, ObserveError> {
-        settle(ProcDir::open(pid).and_then(|dir| Self::read(&dir)))
+        settle(ProcDir::open(pid).and_then(|dir| dir.steadily(Self::read)))
     }
 
     fn read(dir: &ProcDir) -> Result<Self, Stop> {
@@ -187,9 +187,10 @@ impl Process {
         self.cmdline.join(OsStr::new(" "))
     }
 
-    /// Whether it has ended but has not been reaped.
+    /// Whether it has ended but has not been reaped. If only its first thread has ended, it has not, although
+    /// [`state`](Self::state) says so.
     pub fn is_zombie(&self) -> bool {
-        self.state.is_zombie()
+        self.state.is_zombie() && self.threads <= 1
     }
 
     /// Whether it leads its session, and could so acquire a controlling terminal.
@@ -236,6 +237,7 @@ fn shown(fact: &Fact<PathBuf>) -> String {
         Fact::Known(path) => Shown::new(path).to_string(),
         Fact::Denied => "(permission denied)".into(),
         Fact::Absent => "(none)".into(),
+        Fact::TooLong => "(too long a path)".into(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt::{self, Write};
 
 /// Shows a name that may be no UTF-8 and may hold line feeds or terminal escapes, as any process
 /// may choose.
-pub(super) struct Shown<'a>(pub(super) &'a OsStr);
+pub(crate) struct Shown<'a>(pub(crate) &'a OsStr);
 
 impl<'a> Shown<'a> {
-    pub(super) fn new(name: &'a (impl AsRef<OsStr> + ?Sized)) -> Self {
+    pub(crate) fn new(name: &'a (impl AsRef<OsStr> + ?Sized)) -> Self {
         Self(name.as_ref())
     }
 }

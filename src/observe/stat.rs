@@ -89,9 +89,14 @@ pub(super) struct Stat {
     pub(super) sid: Pid,
     pub(super) tty: Option<Device>,
     pub(super) tpgid: Option<Pid>,
+    /// Whether its first thread is ending or has ended; others may go on.
+    pub(super) exiting: bool,
     pub(super) threads: u32,
     pub(super) start_time_ticks: u64,
 }
+
+/// Of the flags in `/proc/PID/stat`, the one for what is ending; `include/linux/sched.h`.
+const PF_EXITING: u32 = 4;
 
 impl Stat {
     /// Whether the process was being removed while the kernel wrote this, and so left out its
@@ -123,6 +128,7 @@ impl Stat {
             sid: pid(6, "session")?,
             tty: (tty != 0).then(|| Device::from_tty_nr(tty.cast_unsigned())),
             tpgid: Some(pid(8, "tpgid")?).filter(|tpgid| tpgid.as_raw() > 0),
+            exiting: number(field(9)).is_some_and(|flags: u32| flags & PF_EXITING != 0),
             threads: number(field(20)).ok_or("num_threads")?,
             start_time_ticks: number(field(22)).ok_or("starttime")?,
         })
@@ -156,6 +162,7 @@ mod tests {
             sid: pid(40),
             tty,
             tpgid: Some(pid(41)),
+            exiting: false,
             threads: 3,
             start_time_ticks: 65385,
         };
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn a_process_that_is_being_removed_is_told_by_its_lack_of_threads() {
         let text = b"42 (x) X 0 -1 -1 0 -1 4228108 0 0 0 0 0 0 0 0 0 20 0 0 0 65385 0 0 0";
-        assert!(Stat::parse(text).unwrap().is_void());
+        assert!(Stat::parse(text).unwrap().is_void() && Stat::parse(text).unwrap().exiting);
         assert!(!Stat::parse(&with_comm(b"x")).unwrap().is_void());
     }
 

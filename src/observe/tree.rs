@@ -10,7 +10,8 @@ use std::path::Path;
 use nix::unistd::Pid;
 
 use super::bytes::number;
-use super::proc_dir::is_gone;
+use super::observed::settle;
+use super::proc_dir::{ATTEMPTS, ProcDir, is_gone, mounted};
 use super::process::title;
 use super::shown::Shown;
 use super::stat::{Stat, State};
@@ -69,11 +70,12 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// `/proc` cannot be read or is not as documented.
+    /// `/proc` cannot be read or is not as documented, or hides the process `root`.
     pub fn below(root: Pid) -> Result<Observed<Self>, ObserveError> {
         let mut nodes = family(scan()?, |stat| stat.pid == root);
         if nodes.is_empty() {
-            return Ok(Observed::Gone);
+            // Hidden, perhaps. If it is there now, it was not when it should have been met.
+            return settle(ProcDir::open(root).and_then(|dir| dir.stat())).map(|_| Observed::Gone);
         }
         let root = nodes.remove(0);
         Ok(Observed::Present(Self { root: Some(root), nodes }))
@@ -119,26 +121,36 @@ impl Tree {
 
 /// All processes that can be seen.
 fn scan() -> Result<BTreeMap<Pid, Stat>, ObserveError> {
+    mounted()?;
     let proc = Path::new("/proc");
     let entries = fs::read_dir(proc).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let entries = entries.map_err(|error| ObserveError::new(proc, error))?;
     let mut stats = BTreeMap::new();
     for entry in entries.iter().filter(|entry| number::<i32>(entry.file_name().as_encoded_bytes()).is_some())
     {
-        let path = entry.path().join("stat");
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
-                continue;
-            }
-            Err(error) => return Err(ObserveError::new(&path, error)),
-        };
-        let stat = Stat::parse(&text).map_err(|field| ObserveError::Syntax { path, field })?;
-        if !stat.is_void() {
-            stats.insert(stat.pid, stat);
-        }
+        stats.extend(stat(&entry.path().join("stat"))?.map(|stat| (stat.pid, stat)));
     }
     Ok(stats)
+}
+
+/// Reads that of one process, or `None` if it is not there or not shown.
+fn stat(path: &Path) -> Result<Option<Stat>, ObserveError> {
+    for _ in 0..ATTEMPTS {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(None);
+            }
+            Err(error) => return Err(ObserveError::new(path, error)),
+        };
+        let stat = Stat::parse(&text);
+        let stat = stat.map_err(|field| ObserveError::Syntax { path: path.to_owned(), field })?;
+        // A void one was of a thread that is no more. By now there is no process, or another thread has its number.
+        if !stat.is_void() {
+            return Ok(Some(stat));
+        }
+    }
+    Ok(None)
 }
 
 /// Those of `stats` that are roots or below one, each before its children.
@@ -186,12 +198,15 @@ impl fmt::Display for Node {
     }
 }
 
+/// How many generations are told apart by their indent. Also, the formatter panics at a width beyond 16 bits.
+const INDENTED: usize = 100;
+
 /// The root and what is below it, one process a line, indented by generation.
 impl fmt::Display for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, node) in self.root.iter().chain(&self.nodes).enumerate() {
             let line = if index == 0 { "" } else { "\n" };
-            write!(f, "{line}{:indent$}{node}", "", indent = 2 * node.depth)?;
+            write!(f, "{line}{:indent$}{node}", "", indent = 2 * node.depth.min(INDENTED))?;
         }
         Ok(())
     }
@@ -244,6 +259,14 @@ mod tests {
         let nodes = family(stats(&links), from(1));
         assert_eq!(nodes.last().map(|node| node.depth), Some(29_998));
         drop(nodes);
+    }
+
+    #[test]
+    fn the_deepest_tree_is_drawn() {
+        let links: Vec<_> = (1..40_000).map(|pid| (pid, pid - 1)).collect();
+        let mut nodes = family(stats(&links), from(1));
+        let tree = Tree { root: Some(nodes.remove(0)), nodes };
+        assert_eq!(tree.to_string().lines().count(), 39_999);
     }
 
     #[test]

@@ -30,7 +30,11 @@ fn of_ids<T: Copy + PartialEq + fmt::Display>(ids: &Ids<T>, wanted: T) -> Findin
 /// Its supplementary groups are these, in whatever order.
 pub fn groups(groups: impl IntoIterator<Item = Gid>) -> Claim<View> {
     let wanted = sorted(groups);
-    of_process(format!("its supplementary groups: {}", list(&wanted)), move |process| {
+    let text = match &wanted[..] {
+        [] => "it has no supplementary groups".to_owned(),
+        wanted => format!("its supplementary groups are {}", list(wanted)),
+    };
+    of_process(text, move |process| {
         let found = sorted(process.groups.iter().copied());
         Finding::new(found == wanted).with("groups", list(found))
     })
@@ -58,12 +62,12 @@ pub fn no_capabilities() -> Claim<View> {
 /// ```
 /// const CAP_NET_BIND_SERVICE: u64 = 1 << 10;
 /// let claim = daemonproof::predicate::capabilities(CAP_NET_BIND_SERVICE);
-/// assert_eq!(claim.to_string(), "its permitted capabilities: NET_BIND_SERVICE");
+/// assert_eq!(claim.to_string(), "its permitted capabilities are NET_BIND_SERVICE");
 /// ```
 ///
 /// [capabilities(7)]: https://man7.org/linux/man-pages/man7/capabilities.7.html
 pub fn capabilities(set: u64) -> Claim<View> {
-    of_process(format!("its permitted capabilities: {}", capability_names(set)), move |process| {
+    of_process(format!("its permitted capabilities are {}", capability_names(set)), move |process| {
         let found = process.capabilities.permitted;
         Finding::new(found == set).with("permitted", capability_names(found))
     })

@@ -91,18 +91,21 @@ pub fn no_leaks_against(baseline: &Descriptors) -> Claim<View> {
         .map(|(kind, list)| (kind, list.iter().map(|descriptor| descriptor.fd).collect()))
         .collect();
     let count = baseline.len();
-    of_descriptors(format!("it leaked no descriptors beyond {count} at first"), move |all| {
-        let none = BTreeSet::new();
-        let mut leaked: Vec<&Descriptor> = by_kind(all)
-            .iter()
-            .flat_map(|(kind, list)| surplus(list, before.get(kind).unwrap_or(&none)))
-            .collect();
-        leaked.sort_unstable_by_key(|descriptor| descriptor.fd);
-        Finding::new(leaked.is_empty())
-            .with("at first", count)
-            .with("now", all.len())
-            .with("leaked", lines(leaked))
-    })
+    of_descriptors(
+        format!("it holds nothing open that it did not at first ({count} descriptors)"),
+        move |all| {
+            let none = BTreeSet::new();
+            let mut leaked: Vec<&Descriptor> = by_kind(all)
+                .iter()
+                .flat_map(|(kind, list)| surplus(list, before.get(kind).unwrap_or(&none)))
+                .collect();
+            leaked.sort_unstable_by_key(|descriptor| descriptor.fd);
+            Finding::new(leaked.is_empty())
+                .with("at first", count)
+                .with("now", all.len())
+                .with("leaked", lines(leaked))
+        },
+    )
 }
 
 /// Descriptors that lead to the same; to pipes, to sockets.

@@ -11,9 +11,12 @@ const RESOLUTION: Duration = Duration::from_millis(10);
 
 /// It was restarted exactly so often.
 pub fn restarts(count: usize) -> Claim<History> {
-    Claim::new(format!("it was restarted {}", times(count)), move |history: &History| {
-        of_count(history, history.restarts() == count)
-    })
+    let text = if count == 0 {
+        "it was not restarted".to_owned()
+    } else {
+        format!("it was restarted {}", times(count))
+    };
+    Claim::new(text, move |history: &History| of_count(history, history.restarts() == count))
 }
 
 /// It was restarted so often or more often.

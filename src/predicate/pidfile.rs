@@ -63,12 +63,21 @@ pub fn only_a_pid() -> Claim<FileView> {
 
 /// The last byte of it is a line feed, without which `read` in a shell fails.
 pub fn ends_with_newline() -> Claim<FileView> {
-    of_content("it ends with a line feed", |content| match content {
-        PidfileContent::Pid { newline, rest, .. } if rest.is_empty() => *newline,
-        PidfileContent::Pid { rest: bytes, .. } | PidfileContent::Malformed(bytes) => bytes.ends_with(b"\n"),
-        _ => false,
+    Claim::new("it ends with a line feed", |view: &FileView| match &view.pidfile().content {
+        PidfileContent::Pid { newline, rest, .. } if rest.is_empty() => {
+            Finding::new(*newline).with("content", &view.pidfile().content)
+        }
+        PidfileContent::Pid { rest: bytes, .. } | PidfileContent::Malformed(bytes) => {
+            let end = &bytes[bytes.len().saturating_sub(SHOWN_BYTES)..];
+            Finding::new(bytes.ends_with(b"\n")).with("end", format_args!("\"{}\"", end.escape_ascii()))
+        }
+        content @ PidfileContent::Unreadable(_) => Finding::unknown().with("content", content),
+        content => Finding::new(false).with("content", content),
     })
 }
+
+/// How much of the end of a file is shown.
+const SHOWN_BYTES: usize = 20;
 
 fn of_content(
     text: impl Into<Cow<'static, str>>,
@@ -139,7 +148,7 @@ pub fn names_running() -> Claim<FileView> {
 /// A shared lock owns nothing: whoever may read the file may take one. A file that could not be read is neither stale
 /// nor `not` stale.
 pub fn stale() -> Claim<FileView> {
-    Claim::new("it is stale", |view: &FileView| {
+    Claim::new("it is stale: nobody locks it, and it names no running process", |view: &FileView| {
         let pidfile = view.pidfile();
         let locked = pidfile.locker.is_some() || view.locks().as_ref().is_ok_and(LockState::is_write_locked);
         let stale = match pidfile.content {
@@ -192,6 +201,7 @@ fn named_runs(view: &FileView) -> Option<bool> {
 /// What became of the process that it names.
 fn named(view: &FileView) -> String {
     match view.named() {
+        _ if matches!(view.pidfile().content, PidfileContent::Unreadable(_)) => "unknown".to_owned(),
         None => "none is named".to_owned(),
         Some(Ok(Observed::Gone)) => "gone".to_owned(),
         Some(Ok(Observed::Present(process))) => {

@@ -56,7 +56,8 @@ pub fn not_session_leader() -> Claim<View> {
 }
 
 fn leading(process: &Process, wanted: bool) -> Finding {
-    Finding::new(process.is_session_leader() == wanted).with("session", process.sid).with("pid", process.pid)
+    Finding::new(process.is_session_leader() == wanted)
+        .with("session", format_args!("{}, and it is pid {}", process.sid, process.pid))
 }
 
 /// It has no controlling terminal.
@@ -99,6 +100,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
             Fact::Known(path) => Finding::new(*path == directory).with(name, path.display()),
             Fact::Denied => Finding::unknown().with(name, "hidden: permission denied"),
             Fact::Absent => Finding::new(false).with(name, "none"),
+            Fact::TooLong => Finding::new(false).with(name, "a path too long for the kernel to tell"),
         }
     })
 }
@@ -107,7 +109,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
 pub fn umask(bits: u32) -> Claim<View> {
     of_process(format!("its umask is {bits:04o}"), move |process| match process.umask {
         Some(umask) => Finding::new(umask == bits).with("umask", format_args!("{umask:04o}")),
-        None => Finding::unknown().with("state", state(process.state)),
+        None => Finding::unknown().with("umask", format_args!("not shown, state {}", state(process.state))),
     })
 }
 

@@ -13,12 +13,12 @@ use crate::observe::{Node, Role, Roles};
 /// use daemonproof::predicate::roles;
 ///
 /// let supervised = roles([Role::Monitor, Role::Daemon]);
-/// assert_eq!(supervised.to_string(), "its processes: monitor, daemon");
+/// assert_eq!(supervised.to_string(), "its processes are monitor, daemon");
 /// ```
 pub fn roles(roles: impl IntoIterator<Item = Role>) -> Claim<Roles> {
     let mut wanted: Vec<Role> = roles.into_iter().collect();
     wanted.sort_unstable();
-    Claim::new(format!("its processes: {}", list(&wanted)), move |found: &Roles| {
+    Claim::new(format!("its processes are {}", list(&wanted)), move |found: &Roles| {
         let seen = found.roles();
         Finding::new(seen == wanted).with("roles", list(&seen)).with("", found)
     })

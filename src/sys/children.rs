@@ -17,6 +17,8 @@ pub(crate) struct Stat {
     pub(crate) parent: Pid,
     /// In clock ticks since the machine was started; `None` if the text is cut off.
     pub(crate) start_ticks: Option<u64>,
+    /// How many it has; one if the text was cut off before that.
+    pub(crate) threads: u32,
 }
 
 impl Stat {
@@ -26,8 +28,14 @@ impl Stat {
         let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
-        let start_ticks = fields.nth(17).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
-        Some(Stat { state, parent, start_ticks })
+        let threads = fields.nth(15).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
+        let start_ticks = fields.nth(1).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
+        Some(Stat { state, parent, threads: threads.unwrap_or(1), start_ticks })
+    }
+
+    /// Whether the process has ended. If its first thread has, before the others, only the letter says so.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 }
 
@@ -125,9 +133,9 @@ mod tests {
     #[test]
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), start_ticks: None });
-        let whole = Stat::parse(b"1 (a) S 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 13 20 0 1 0 777 5").unwrap();
-        assert_eq!(whole.start_ticks, Some(777));
+        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks: None });
+        let stat = Stat::parse(b"12 (a) Z 7 12 12 0 -1 1 2 3 4 5 6 7 8 9 20 0 3 0 777").unwrap();
+        assert_eq!((stat.threads, stat.has_ended(), stat.start_ticks), (3, false, Some(777)));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }

@@ -4,13 +4,21 @@
 //! so it ends with the test process however that ends.
 
 #[cfg(test)]
+mod denied;
+#[cfg(test)]
 mod fds;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]
+mod malformed;
+#[cfg(test)]
+mod paths;
+#[cfg(test)]
 mod pidfile;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod racing;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Children to look at, which end with the test.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -82,15 +82,62 @@ const ALONE: &str = "OBSERVE_TEST_ALONE";
 /// Runs the body of the test `name` in a process of its own. Elsewhere other tests start children,
 /// which have copies of all descriptors until they execute their program, or look at files.
 pub(crate) fn alone(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some_and(|alone| alone == name) {
+    if is_alone(name) {
         return body();
     }
+    assert_passed(command_alone(name).stdin(Stdio::null()));
+}
+
+/// A command that runs the test `name` of this program only, which finds itself alone.
+pub(crate) fn command_alone(name: &str) -> Command {
     let this = std::env::current_exe().expect("this program has a name");
-    let mut command = Command::new(this);
+    alone_by(name, Command::new(this))
+}
+
+/// Whether this process was started for the test `name` alone.
+pub(crate) fn is_alone(name: &str) -> bool {
+    std::env::var_os(ALONE).is_some_and(|alone| alone == name)
+}
+
+/// The same by `command`, which executes this program with the arguments that it is given.
+pub(crate) fn alone_by(name: &str, mut command: Command) -> Command {
     command.args(["--exact", name, "--test-threads=1", "--nocapture"]).env(ALONE, name);
-    let output = command.stdin(Stdio::null()).output().expect("this program can be run");
+    command
+}
+
+/// Runs what runs a test alone.
+#[track_caller]
+pub(crate) fn assert_passed(command: &mut Command) {
+    let output = command.output().expect("this program can be run");
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+}
+
+/// A command that runs `script` as root among mounts of its own, and then this program, by `exec $THEN "$@"`.
+///
+/// The program is its standard input, so that a user who may not enter its directory can execute it.
+pub(crate) fn mounted(script: &str, then: &str) -> Command {
+    let this = File::open("/proc/self/exe").expect("this program can be read");
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c"]).arg(format!("{script} && exec {then} \"$@\"")).arg("sh").stdin(this);
+    command
+}
+
+/// Whether root, and root here, may do what `script` does among mounts of its own; says that `name` is skipped if not.
+pub(crate) fn may_mount(name: &str, script: &str) -> bool {
+    let tried = Command::new("unshare").args(["-m", "sh", "-c", script]).stdin(Stdio::null()).output();
+    let may = Uid::effective().is_root() && tried.as_ref().is_ok_and(|output| output.status.success());
+    if !may {
+        skipped(name, &format!("`{script}` among own mounts is not permitted: {tried:?}"));
+    }
+    may
+}
+
+/// Says that a test is skipped, past libtest, which shows only what failed tests print.
+pub(crate) fn skipped(name: &str, why: &str) {
+    // Not by `eprintln!`, which libtest captures.
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "skipped {name}: {why}").expect("standard error can be written to");
 }
 
 pub(crate) fn sandbox() -> TempDir {

@@ -7,7 +7,7 @@ use daemonproof::prelude::*;
 use nix::unistd::Pid;
 use predicates::prelude::*;
 
-use crate::support::{Prepared, fails, gone_pid, holds};
+use crate::support::{Prepared, fails, gone_pid, holds, is_unknown};
 
 #[test]
 fn claims_combine_with_any_predicate() {
@@ -45,16 +45,18 @@ fn a_claim_may_be_sent_and_cloned() {
 
 #[test]
 fn a_claim_of_ones_own_is_as_good() {
-    let root = Claim::new("its program is in /usr", |view: &View| match view.process() {
-        Ok(observe::Observed::Present(process)) => match process.exe.known() {
-            Some(exe) => Finding::new(exe.starts_with("/usr")).with("program", exe.display()),
-            None => Finding::unknown(),
+    let mine = Claim::new("its program is this one", |view: &View| match view.process() {
+        Ok(observe::Observed::Present(process)) => match (process.exe.known(), std::env::current_exe()) {
+            (Some(exe), Ok(this)) => Finding::new(*exe == this).with("program", exe.display()),
+            _ => Finding::unknown(),
         },
         _ => Finding::unknown(),
     });
+    holds(&View::of(Pid::this()), mine.clone().and(alive()));
     let shell = Prepared::sh("echo ready; sleep 1000 & wait");
-    holds(&shell.view(), root.clone().and(alive()));
-    fails(&View::of(Pid::this()), root);
+    fails(&shell.view(), mine.clone());
+    holds(&shell.view(), mine.clone().not());
+    is_unknown(&View::of(gone_pid()), mine);
 }
 
 #[test]

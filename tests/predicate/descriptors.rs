@@ -11,8 +11,9 @@ use nix::unistd::{Pid, pipe2};
 
 use crate::support::{Prepared, fails, holds, is_unknown, sandbox, sh, zombie_and_parent};
 
-/// Says that it is ready and then has the standard streams of a daemon.
-const QUIET: &str = "echo ready; exec sleep 1000 >/dev/null 2>&1";
+/// Has the standard streams of a daemon, and then says so by a file. Another process makes that: a shell that redirects
+/// has more descriptors for a moment.
+const QUIET: &str = "echo ready; exec >/dev/null 2>&1; touch {rundir}/quiet; sleep 1000 & wait";
 
 fn pipe() -> (OwnedFd, OwnedFd) {
     pipe2(OFlag::O_CLOEXEC).unwrap()
@@ -22,7 +23,7 @@ fn pipe() -> (OwnedFd, OwnedFd) {
 fn holding(inherited: impl IntoIterator<Item = OwnedFd>) -> Prepared {
     let options = inherited.into_iter().fold(StartOptions::new(), StartOptions::inherit);
     let ready = Prepared::start(sandbox(), &sh(QUIET), options);
-    let quiet = || Ok::<_, FixtureError>(stdio_is_null().eval(&ready.view()).then_some(()));
+    let quiet = || Ok::<_, FixtureError>(ready.sandbox.rundir().join("quiet").exists().then_some(()));
     ready.subject.wait_until("it to be quiet", ready.sandbox.deadline(), quiet).unwrap();
     ready
 }

@@ -34,7 +34,8 @@ fn said<T>(subject: &T, predicates: Vec<BoxPredicate<T>>) -> String {
 
 macro_rules! assert_said {
     ($subject:expr, $($predicate:expr),+ $(,)?) => {
-        insta::assert_snapshot!(said($subject, vec![$($predicate.boxed()),+]))
+        let text = said($subject, vec![$($predicate.boxed()),+]);
+        insta::assert_snapshot!(text)
     };
 }
 
@@ -98,11 +99,10 @@ fn about_life() {
     let none = || Observed::Present(Descriptors::from_parts(pid(812), []));
     let zombie_view = View::from_parts(pid(812), Observed::Present(zombie_process), none());
     let gone_view = View::from_parts(pid(812), Observed::Gone, Observed::Gone);
-    insta::assert_snapshot!(
-        said(&view(), vec![ended().boxed(), gone().boxed(), zombie().boxed(), alive().not().boxed()])
-            + &said(&zombie_view, vec![alive().boxed(), gone().boxed(), no_pipe().boxed()])
-            + &said(&gone_view, vec![alive().boxed(), zombie().boxed(), session_leader().not().boxed()])
-    );
+    let text = said(&view(), vec![ended().boxed(), gone().boxed(), zombie().boxed(), alive().not().boxed()])
+        + &said(&zombie_view, vec![alive().boxed(), gone().boxed(), no_pipe().boxed()])
+        + &said(&gone_view, vec![alive().boxed(), zombie().boxed(), session_leader().not().boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -215,13 +215,12 @@ fn about_what_is_no_pidfile() {
     let (mut unreadable, _) = pidfile(b"");
     unreadable.content = PidfileContent::Unreadable(nix::errno::Errno::EACCES);
     let unreadable = FileView::from_parts(unreadable, LockState::default(), Observed::Gone, Vec::new());
-    insta::assert_snapshot!(
-        said(&malformed, vec![well_formed().boxed(), names_running().boxed(), stale().boxed()])
-            + &said(&absent, vec![exists().boxed(), names(pid(812)).boxed(), mode(0o644).boxed()])
-            + &said(&absent, vec![owned().boxed(), unlocked().boxed()])
-            + &said(&linked, vec![regular().boxed(), owned().boxed(), names_running().boxed()])
-            + &said(&unreadable, vec![names(pid(812)).boxed(), stale().boxed(), owned().boxed()])
-    );
+    let text = said(&malformed, vec![well_formed().boxed(), names_running().boxed(), stale().boxed()])
+        + &said(&absent, vec![exists().boxed(), names(pid(812)).boxed(), mode(0o644).boxed()])
+        + &said(&absent, vec![owned().boxed(), unlocked().boxed()])
+        + &said(&linked, vec![regular().boxed(), owned().boxed(), names_running().boxed()])
+        + &said(&unreadable, vec![names(pid(812)).boxed(), stale().boxed(), owned().boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -233,7 +232,7 @@ fn about_locks() {
         (state.held, state.awaited) = (vec![lock, second], vec![waiting]);
     });
     let free = file_view(b"812\n", Observed::Present(process()), |_, _| {});
-    insta::assert_snapshot!(
+    let text =
         said(
             &contended,
             vec![
@@ -243,9 +242,9 @@ fn about_locks() {
                 unlocked().boxed(),
                 nobody_waits().boxed(),
                 stale().boxed(),
-            ]
-        ) + &said(&free, vec![locked().boxed(), locked_exclusively().boxed(), locked_by(pid(812)).boxed()])
-    );
+            ],
+        ) + &said(&free, vec![locked().boxed(), locked_exclusively().boxed(), locked_by(pid(812)).boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 /// A monitor, its daemon in another session, and a zombie.
@@ -270,7 +269,7 @@ fn tree() -> Roles {
 #[test]
 fn about_a_tree() {
     let nobody = Roles::from_parts([]);
-    insta::assert_snapshot!(
+    let text =
         said(
             &tree(),
             vec![
@@ -279,9 +278,9 @@ fn about_a_tree() {
                 one_process().boxed(),
                 no_processes().boxed(),
                 one_session().boxed(),
-            ]
-        ) + &said(&nobody, vec![one_process().boxed(), one_session().boxed(), roles([Role::Daemon]).boxed()])
-    );
+            ],
+        ) + &said(&nobody, vec![one_process().boxed(), one_session().boxed(), roles([Role::Daemon]).boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -300,7 +299,7 @@ fn about_restarts() {
     };
     let once = History { lives: vec![life(812, 0, None, None)] };
     let ten = Duration::from_secs(10);
-    insta::assert_snapshot!(
+    let text =
         said(
             &history,
             vec![
@@ -311,10 +310,10 @@ fn about_restarts() {
                 intervals_at_most(Duration::from_millis(1500)).boxed(),
                 restart_cause(Cause::Signal(SIGSEGV)).boxed(),
                 lock_survives(2).boxed(),
-            ]
+            ],
         ) + &said(&once, vec![intervals_at_least(ten).boxed(), restart_cause(Cause::Status(3)).boxed()])
-            + &said(&History::default(), vec![restarts(0).boxed()])
-    );
+            + &said(&History::default(), vec![restarts(0).boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -348,15 +347,14 @@ fn about_several_claims() {
 fn about_what_was_never_to_be() {
     let view = view();
     let held = |predicate: BoxPredicate<View>| explain(&predicate.find_case(true, &view).unwrap());
-    insta::assert_snapshot!(
-        [
-            held(alive().boxed()),
-            held(alive().and(child_of(pid(700))).boxed()),
-            held(zombie().or(alive()).boxed()),
-            held(PredicateBooleanExt::not(zombie().or(ended())).boxed()),
-        ]
-        .join("\n\n")
-    );
+    let text = [
+        held(alive().boxed()),
+        held(alive().and(child_of(pid(700))).boxed()),
+        held(zombie().or(alive()).boxed()),
+        held(PredicateBooleanExt::not(zombie().or(ended())).boxed()),
+    ]
+    .join("\n\n");
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -365,5 +363,6 @@ fn the_tree_of_the_crate_predicates_tells_the_same() {
     let (view, file) = (view(), file_view(b"812\n", Observed::Present(process()), |_, _| {}));
     let owned = owned();
     let [first, second] = [predicate.find_case(false, &view), owned.find_case(false, &file)];
-    insta::assert_snapshot!(format!("{}\n{}", first.unwrap().tree(), second.unwrap().tree()));
+    let text = format!("{}\n{}", first.unwrap().tree(), second.unwrap().tree());
+    insta::assert_snapshot!(text);
 }
