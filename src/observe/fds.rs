@@ -15,6 +15,7 @@ use super::bytes::{field, fields, number, number_in_base};
 use super::observed::{Stop, settle};
 use super::proc_dir::{ATTEMPTS, ProcDir};
 use super::shown::Shown;
+use super::stat::Stat;
 use super::{Device, Inode, Lock, ObserveError, Observed};
 
 /// The open descriptors of one process, by number.
@@ -172,37 +173,57 @@ impl Descriptors {
 /// The numbers of the descriptors, and where in `dir` they are found: with the first thread, or, if that has ended before
 /// the others, with one of those.
 fn table(dir: &ProcDir) -> Result<(String, Vec<RawFd>), Stop> {
-    let mut numbers = dir.numbers("fd");
     for _ in 0..ATTEMPTS {
-        // A thread that is ending lists only some of them, or none. So it must not be, and if another has taken its place
-        // since, that lists more.
-        let stat = dir.stat()?;
-        let before = std::mem::replace(&mut numbers, dir.numbers("fd"));
-        if !stat.exiting {
-            match (before, &numbers) {
-                (Ok(before), Ok(now)) if before != *now => continue,
-                _ => break,
-            }
-        }
+        let first = String::new();
+        let (stat, numbers) = match listed(dir, &first)? {
+            Listed::Whole(numbers) => return Ok((first, numbers)),
+            Listed::Ending(stat, numbers) => (stat, numbers),
+        };
         if stat.threads <= 1 {
             return match numbers {
                 // Nobody but root may look into a zombie, but it is known to have none.
                 Err(Stop::Failed(error)) if error.is_denied() && stat.state.is_zombie() => {
-                    Ok((String::new(), Vec::new()))
+                    Ok((first, Vec::new()))
                 }
-                numbers => Ok((String::new(), numbers?)),
+                numbers => Ok((first, numbers?)),
             };
         }
         for thread in dir.numbers("task")?.into_iter().filter(|&thread| thread != dir.pid().as_raw()) {
             let thread = format!("task/{thread}/");
-            match dir.numbers(&format!("{thread}fd")) {
-                Ok(numbers) if numbers.is_empty() => {}
+            match listed(dir, &thread) {
+                Ok(Listed::Whole(numbers)) => return Ok((thread, numbers)),
+                Ok(Listed::Ending(..)) => {}
                 Err(Stop::Gone) if !dir.has_ended() => {}
-                numbers => return Ok((thread, numbers?)),
+                Err(stop) => return Err(stop),
             }
         }
     }
-    Ok((String::new(), numbers?))
+    // Another thread each time.
+    Err(Stop::Gone)
+}
+
+enum Listed {
+    Whole(Vec<RawFd>),
+    /// Perhaps not all of them, because the thread is ending, or none, because it has ended.
+    Ending(Stat, Result<Vec<RawFd>, Stop>),
+}
+
+/// What a thread lists.
+fn listed(dir: &ProcDir, thread: &str) -> Result<Listed, Stop> {
+    let name = format!("{thread}fd");
+    let mut numbers = dir.numbers(&name);
+    for _ in 0..ATTEMPTS {
+        let stat = dir.stat_of(thread)?;
+        if stat.exiting {
+            return Ok(Listed::Ending(stat, numbers));
+        }
+        // If the thread that listed them was ending and another has taken its place since, that lists more.
+        let before = std::mem::replace(&mut numbers, dir.numbers(&name));
+        if before.is_err() || numbers.as_ref().ok() == before.as_ref().ok() {
+            break;
+        }
+    }
+    numbers.map(Listed::Whole)
 }
 
 impl<'a> IntoIterator for &'a Descriptors {

@@ -134,7 +134,13 @@ impl ProcDir {
 
     /// `/proc/PID/stat`, understood.
     pub(super) fn stat(&self) -> Result<Stat, Stop> {
-        let stat = Stat::parse(&self.read("stat")?).map_err(|field| self.syntax("stat", field))?;
+        self.stat_of("")
+    }
+
+    /// The same of `task/TID/`, one thread.
+    pub(super) fn stat_of(&self, thread: &str) -> Result<Stat, Stop> {
+        let name = format!("{thread}stat");
+        let stat = Stat::parse(&self.read(&name)?).map_err(|field| self.syntax(&name, field))?;
         if stat.is_void() { Err(Stop::Gone) } else { Ok(stat) }
     }
 
