@@ -187,7 +187,7 @@
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest};
 //! #[rstest]
 //! fn a_shell_script_is_a_daemon_too(sandbox: Sandbox) {
-//!     let script = "trap 'rm -f {pidfile}; exit' TERM; echo $$ >{pidfile}; while :; do sleep 1000 & wait; done";
+//!     let script = "trap 'rm -f {pidfile}; exit' TERM; echo $$ >{pidfile}; while :; do sleep 0.1; done";
 //!     let daemon = sandbox.daemon("sh").args(["-c", script]).has_pidfile().start();
 //!     daemon.pidfile().assert(names(&daemon).and(unlocked()));
 //! }
@@ -382,7 +382,7 @@
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest, std::time::Duration};
 //! #[rstest]
 //! fn it_reloads_on_sighup_and_goes_on(sandbox: Sandbox) {
-//!     let script = "trap 'echo reloaded' HUP; echo ready; while :; do sleep 1000 & wait; done";
+//!     let script = "trap 'echo reloaded' HUP; echo ready; while :; do sleep 0.1; done";
 //!     let daemon = sandbox.daemon("sh").args(["-c", script]).ready(Ready::line("ready")).start();
 //!     daemon.signal(Signal::SIGHUP);
 //!     daemon.output().assert(eventually(stdout(predicate::str::contains("reloaded"))));
