@@ -105,8 +105,8 @@
 //! expected: (it leads its session && its standard streams are /dev/null)
 //!  but not: its standard streams are /dev/null
 //!    found: stdin  /dev/null
-//!           stdout /tmp/daemonproof-C0jaVG/out/start-1-instance-1.stdout
-//!           stderr /tmp/daemonproof-C0jaVG/out/start-1-instance-1.stderr
+//!           stdout /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stdout
+//!           stderr /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stderr
 //!
 //! processes:
 //!   daemon     13382 mydaemon: mydaemon --detach (S), child of 13378, session 13382

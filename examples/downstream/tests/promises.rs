@@ -4,6 +4,10 @@ use daemonproof::prelude::*;
 use rstest::rstest;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// How long a wait lasts that never ends: nobody waits so long when all is well, however slow the machine.
+const LONG: Duration = Duration::from_secs(60);
 
 /// `kvd` in the sandbox.
 fn kvd(sandbox: &Sandbox) -> DaemonCommand {
@@ -12,7 +16,7 @@ fn kvd(sandbox: &Sandbox) -> DaemonCommand {
 
 fn kvd_at(sandbox: &Sandbox, socket: &str) -> DaemonCommand {
     let kvd = sandbox.daemon(env!("CARGO_BIN_EXE_kvd"));
-    kvd.pidfile("--pidfile={pidfile}").args(["--socket", socket])
+    kvd.pidfile("--pidfile={pidfile}").args(["--socket", socket]).timeout(LONG)
 }
 
 /// Sends one request and returns the answer.

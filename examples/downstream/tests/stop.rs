@@ -4,17 +4,26 @@
 
 use daemonproof::prelude::*;
 use rstest::rstest;
+use std::time::Duration;
 
 const STOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/etc/stop");
 
-/// `etc/stop PIDFILE SECONDS`, as a foreground command.
+/// How long a wait lasts that never ends: nobody waits so long when all is well, however slow the machine.
+const LONG: Duration = Duration::from_secs(60);
+
+/// `etc/stop`, run to its end, which gives the daemon so many seconds to end.
 fn stop(sandbox: &Sandbox, seconds: &str) -> Finished {
-    sandbox.daemon(STOP).args(["{pidfile}", seconds]).run()
+    sandbox.daemon(STOP).args(["{pidfile}", seconds]).timeout(2 * LONG).run()
+}
+
+/// A helper with a pidfile, in the foreground.
+fn helper(sandbox: &Sandbox, name: &str) -> DaemonCommand {
+    sandbox.helper(name).pidfile("--pidfile={pidfile}").timeout(LONG)
 }
 
 #[rstest]
 fn a_daemon_that_behaves_is_asked_to_end(sandbox: Sandbox) {
-    let daemon = sandbox.helper("reference").detach("--detach").pidfile("--pidfile={pidfile}").start();
+    let daemon = helper(&sandbox, "reference").detach("--detach").start();
     stop(&sandbox, "60").assert().success().stderr("");
     daemon.assert(eventually(alive().not()));
     sandbox.pidfile().assert(missing());
@@ -22,28 +31,25 @@ fn a_daemon_that_behaves_is_asked_to_end(sandbox: Sandbox) {
 
 #[rstest]
 fn a_daemon_that_hangs_is_killed_in_the_end(sandbox: Sandbox) {
-    let hanging =
-        sandbox.helper("hang").arg("--when=on-sigterm").detach("--detach").pidfile("--pidfile={pidfile}");
-    let hanging = hanging.start();
-    stop(&sandbox, "1").assert().success().stderr(predicate::str::contains("did not end within 1 s: killed"));
+    let hanging = helper(&sandbox, "hang").arg("--when=on-sigterm").detach("--detach").start();
+    let stopped = stop(&sandbox, "1");
+    stopped.assert().success().stderr(predicate::str::contains("did not end within 1 s: killed"));
     hanging.assert(eventually(alive().not()));
 }
 
 #[rstest]
 fn the_pidfile_of_a_daemon_that_crashed_is_stale(sandbox: Sandbox) {
-    let crashing =
-        sandbox.helper("crash").arg("--signal=KILL").detach("--detach").pidfile("--pidfile={pidfile}");
-    // Dead as soon as it has reported that it is ready.
-    let finished = crashing.run();
-    finished.assert().success();
-    stop(&sandbox, "60").assert().success().stderr(predicate::str::contains("is stale: nothing runs"));
+    // It dies as soon as it has reported that it is ready, and cleans nothing up.
+    let crashed = helper(&sandbox, "crash").arg("--signal=KILL").detach("--detach").run();
+    crashed.assert().success();
+    let stopped = stop(&sandbox, "60");
+    stopped.assert().success().stderr(predicate::str::contains("is stale: nothing runs"));
 }
 
 #[rstest]
 fn a_daemon_that_still_starts_can_be_stopped(sandbox: Sandbox) {
-    let starting = sandbox.helper("slow-start").arg("--delay=1h").pidfile("--pidfile={pidfile}");
     // In the foreground it has its pidfile an hour before it is ready.
-    let starting = starting.start();
+    let starting = helper(&sandbox, "slow-start").arg("--delay=1h").start();
     stop(&sandbox, "60").assert().success().stderr("");
     starting.assert(eventually(alive().not()));
     sandbox.pidfile().assert(missing());
@@ -51,7 +57,8 @@ fn a_daemon_that_still_starts_can_be_stopped(sandbox: Sandbox) {
 
 #[rstest]
 fn a_start_that_fails_is_reported_however_late(sandbox: Sandbox) {
-    let failing = sandbox.helper("slow-start").args(["--delay=200ms", "--fail=7"]).detach("--detach");
+    let failing = helper(&sandbox, "slow-start").args(["--delay=200ms", "--fail=7"]).detach("--detach");
     failing.run().assert().code(7);
-    stop(&sandbox, "60").assert().success().stderr(predicate::str::contains("nothing runs"));
+    let stopped = stop(&sandbox, "60");
+    stopped.assert().success().stderr(predicate::str::contains("no pidfile"));
 }
