@@ -535,29 +535,34 @@
 //!
 //! # Does each restart leak a descriptor?
 //!
-//! One pipe a restart, and after a thousand crashes the monitor has no descriptor left.
+//! One pipe a restart, and after a thousand crashes the monitor has no descriptor left. `eventually`, because just after a
+//! restart the monitor still holds what the new daemon is to report through.
 //!
 //! ```
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest};
-//! fn after_three_restarts(command: DaemonCommand) -> Result<(), AssertionError> {
+//! use daemonproof::observe::Descriptors;
+//!
+//! fn restarted_three_times(command: DaemonCommand) -> (Daemon, Descriptors) {
 //!     let command = command.arg("--restart-interval=10ms").detach("--detach").monitor("--monitor");
 //!     let daemon = command.pidfile("--pidfile={pidfile}").start();
-//!     let before = observe::Descriptors::of(daemon.monitor_pid().unwrap()).unwrap().present().unwrap();
+//!     let before = Descriptors::of(daemon.monitor_pid().unwrap()).unwrap().present().unwrap();
 //!     for _ in 0..3 {
 //!         daemon.crash(Signal::SIGSEGV).wait_restarted();
 //!     }
-//!     daemon.monitor().try_assert(no_leaks_against(&before)).map(drop)
+//!     (daemon, before)
 //! }
 //!
 //! #[rstest]
 //! fn restarts_leak_no_descriptors(sandbox: Sandbox) {
-//!     after_three_restarts(sandbox.helper("reference")).unwrap();
+//!     let (daemon, before) = restarted_three_times(sandbox.helper("reference"));
+//!     daemon.monitor().assert(eventually(no_leaks_against(&before)));
 //! }
 //!
 //! #[rstest]
 //! fn a_leak_is_found(sandbox: Sandbox) {
 //!     let wrong = sandbox.helper("defective").arg("--defect=leaks-per-restart");
-//!     after_three_restarts(wrong).unwrap_err();
+//!     let (wrong, before) = restarted_three_times(wrong);
+//!     wrong.monitor().try_assert(no_leaks_against(&before)).unwrap_err();
 //! }
 //! # restarts_leak_no_descriptors::default();
 //! # a_leak_is_found::default();

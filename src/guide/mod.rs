@@ -105,8 +105,8 @@
 //! expected: (it leads its session && its standard streams are /dev/null)
 //!  but not: its standard streams are /dev/null
 //!    found: stdin  /dev/null
-//!           stdout /tmp/daemonproof-C0jaVG/out/start-1-instance-1.stdout
-//!           stderr /tmp/daemonproof-C0jaVG/out/start-1-instance-1.stderr
+//!           stdout /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stdout
+//!           stderr /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stderr
 //!
 //! processes:
 //!   daemon     13382 mydaemon: mydaemon --detach (S), child of 13378, session 13382
@@ -187,7 +187,7 @@
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest};
 //! #[rstest]
 //! fn a_shell_script_is_a_daemon_too(sandbox: Sandbox) {
-//!     let script = "trap 'rm -f {pidfile}; exit' TERM; echo $$ >{pidfile}; while :; do sleep 1000 & wait; done";
+//!     let script = "trap 'rm -f {pidfile}; exit' TERM; echo $$ >{pidfile}; while :; do sleep 0.1; done";
 //!     let daemon = sandbox.daemon("sh").args(["-c", script]).has_pidfile().start();
 //!     daemon.pidfile().assert(names(&daemon).and(unlocked()));
 //! }
@@ -382,7 +382,7 @@
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest, std::time::Duration};
 //! #[rstest]
 //! fn it_reloads_on_sighup_and_goes_on(sandbox: Sandbox) {
-//!     let script = "trap 'echo reloaded' HUP; echo ready; while :; do sleep 1000 & wait; done";
+//!     let script = "trap 'echo reloaded' HUP; echo ready; while :; do sleep 0.1; done";
 //!     let daemon = sandbox.daemon("sh").args(["-c", script]).ready(Ready::line("ready")).start();
 //!     daemon.signal(Signal::SIGHUP);
 //!     daemon.output().assert(eventually(stdout(predicate::str::contains("reloaded"))));

@@ -43,6 +43,9 @@ pub struct Roles(Vec<(Role, Node)>);
 
 impl Roles {
     /// Tells the roles of the processes in `tree`, of which `daemon` does the work and `command` was typed.
+    ///
+    /// Zombies that the root of the tree is to reap are left out: that they are there for a moment is none of the
+    /// daemon's doing.
     pub fn new(tree: &Tree, daemon: Option<Pid>, command: Pid) -> Self {
         let parent = |pid: Pid| tree.find(|node| node.pid == pid).map(|node| node.ppid);
         let is_above = |pid: Pid, below: Pid| {
@@ -51,7 +54,7 @@ impl Roles {
             ancestors.take(tree.nodes().len()).any(|ancestor| ancestor == pid)
         };
         let role = |node: &Node| match daemon {
-            _ if node.state.is_zombie() => Role::Zombie,
+            _ if node.is_zombie() => Role::Zombie,
             Some(daemon) if daemon == node.pid => Role::Daemon,
             // A monitor in the foreground is the command as well, and stays.
             Some(daemon) if is_above(node.pid, daemon) => Role::Monitor,
@@ -59,7 +62,10 @@ impl Roles {
             Some(daemon) if is_above(daemon, node.pid) => Role::Worker,
             _ => Role::Other,
         };
-        Self(tree.nodes().map(|node| (role(node), node.clone())).collect())
+        let is_reaped =
+            |node: &&Node| node.is_zombie() && tree.root().is_some_and(|root| root.pid == node.ppid);
+        let nodes = tree.nodes().filter(|node| !is_reaped(node));
+        Self(nodes.map(|node| (role(node), node.clone())).collect())
     }
 
     /// These processes, as a test of a predicate makes them: of values that were kept, and perhaps changed.

@@ -46,8 +46,10 @@ pub struct Node {
     /// Its command line, see [`Process::title`](super::Process::title); empty for zombies and
     /// kernel threads.
     pub title: OsString,
-    /// What it is doing.
+    /// What it is doing; if its first thread has ended, that is [`State::Zombie`], although others may go on.
     pub state: State,
+    /// How many threads it has.
+    pub threads: u32,
     /// Its children, by number.
     pub children: Vec<Pid>,
     depth: usize,
@@ -179,10 +181,15 @@ fn family(mut stats: BTreeMap<Pid, Stat>, is_root: impl Fn(&Stat) -> bool) -> Ve
 
 impl Node {
     fn new(stat: Stat, children: Vec<Pid>, depth: usize) -> Self {
-        let Stat { pid, ppid, sid, comm, state, .. } = stat;
+        let Stat { pid, ppid, sid, comm, state, threads, .. } = stat;
         // What has ended since has no title any more.
         let title = title(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default());
-        Self { pid, ppid, sid, comm, title, state, children, depth }
+        Self { pid, ppid, sid, comm, title, state, threads, children, depth }
+    }
+
+    /// Whether it has ended but has not been reaped, as [`Process::is_zombie`](super::Process::is_zombie).
+    pub fn is_zombie(&self) -> bool {
+        self.state.is_zombie() && self.threads <= 1
     }
 }
 

@@ -69,6 +69,9 @@ pub(super) fn stated(predicate: &(impl PredicateReflection + ?Sized)) -> String 
     text
 }
 
+/// Names that are longer are out of line. Also, the formatter panics at a width beyond 16 bits.
+const WIDEST: usize = 40;
+
 /// Labelled lines, the labels aligned to the right.
 #[derive(Default)]
 struct Page {
@@ -88,7 +91,7 @@ impl Page {
         let rows: Vec<(String, String)> =
             case.products().map(|product| (name(product.name()), product.value().to_string())).collect();
         let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-        let indent = if width == 0 { 0 } else { width + 1 };
+        let indent = if width == 0 { 0 } else { width.min(WIDEST) + 1 };
         let mut found = String::new();
         for (name, value) in &rows {
             let value = block(value);

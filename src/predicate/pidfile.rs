@@ -205,7 +205,7 @@ fn named(view: &FileView) -> String {
         None => "none is named".to_owned(),
         Some(Ok(Observed::Gone)) => "gone".to_owned(),
         Some(Ok(Observed::Present(process))) => {
-            format!("{} ({})", process.comm.display(), state(process.state))
+            format!("{} ({})", process.comm.display(), state(process))
         }
         Some(Err(error)) => error.to_string(),
     }

@@ -28,16 +28,12 @@ pub fn gone() -> Claim<View> {
 
 /// It has ended, but has not been reaped. What is gone is neither a zombie nor `not` one; see [`gone`] and [`alive`].
 pub fn zombie() -> Claim<View> {
-    of_process("it is a zombie", |process| {
-        Finding::new(process.is_zombie()).with("state", state(process.state))
-    })
+    of_process("it is a zombie", |process| Finding::new(process.is_zombie()).with("state", state(process)))
 }
 
 fn of_life(text: &'static str, judge: fn(Option<&Process>) -> bool) -> Claim<View> {
     Claim::new(text, move |view: &View| match view.process() {
-        Ok(Observed::Present(process)) => {
-            Finding::new(judge(Some(process))).with("state", state(process.state))
-        }
+        Ok(Observed::Present(process)) => Finding::new(judge(Some(process))).with("state", state(process)),
         Ok(Observed::Gone) => {
             Finding::new(judge(None)).with("process", format_args!("pid {} is gone", view.pid()))
         }
@@ -100,7 +96,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
             Fact::Known(path) => Finding::new(*path == directory).with(name, path.display()),
             Fact::Denied => Finding::unknown().with(name, "hidden: permission denied"),
             Fact::Absent => Finding::new(false).with(name, "none"),
-            Fact::TooLong => Finding::new(false).with(name, "a path too long for the kernel to tell"),
+            Fact::TooLong => Finding::unknown().with(name, "a path too long for the kernel to tell"),
         }
     })
 }
@@ -109,7 +105,7 @@ pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
 pub fn umask(bits: u32) -> Claim<View> {
     of_process(format!("its umask is {bits:04o}"), move |process| match process.umask {
         Some(umask) => Finding::new(umask == bits).with("umask", format_args!("{umask:04o}")),
-        None => Finding::unknown().with("umask", format_args!("not shown, state {}", state(process.state))),
+        None => Finding::unknown().with("umask", format_args!("not shown, state {}", state(process))),
     })
 }
 

@@ -46,8 +46,10 @@ pub(super) fn unreadable(error: &ObserveError) -> Finding {
 }
 
 /// `S, sleeping`
-pub(super) fn state(state: State) -> String {
+pub(super) fn state(process: &Process) -> String {
+    let state = process.state;
     let word = match state {
+        State::Zombie if !process.is_zombie() => "its first thread has ended, others go on",
         State::Running => "running",
         State::Sleeping => "sleeping",
         State::DiskSleep => "waiting for a device",

@@ -15,10 +15,10 @@ pub(crate) struct Stat {
     /// `R`, `S`, `Z`, ...
     pub(crate) state: u8,
     pub(crate) parent: Pid,
+    /// How many it has; one if the text is cut off.
+    pub(crate) threads: u32,
     /// In clock ticks since the machine was started; `None` if the text is cut off.
     pub(crate) start_ticks: Option<u64>,
-    /// How many it has; one if the text was cut off before that.
-    pub(crate) threads: u32,
 }
 
 impl Stat {
@@ -28,8 +28,9 @@ impl Stat {
         let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
-        let threads = fields.nth(15).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
-        let start_ticks = fields.nth(1).and_then(|field| str::from_utf8(field).ok()?.parse().ok());
+        let number = |field: &[u8]| str::from_utf8(field).ok()?.parse().ok();
+        let threads = fields.nth(15).and_then(number).and_then(|threads| u32::try_from(threads).ok());
+        let start_ticks = fields.nth(1).and_then(number);
         Some(Stat { state, parent, threads: threads.unwrap_or(1), start_ticks })
     }
 
@@ -134,8 +135,8 @@ mod tests {
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
         assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks: None });
-        let stat = Stat::parse(b"12 (a) Z 7 12 12 0 -1 1 2 3 4 5 6 7 8 9 20 0 3 0 777").unwrap();
-        assert_eq!((stat.threads, stat.has_ended(), stat.start_ticks), (3, false, Some(777)));
+        let whole = Stat::parse(b"1 (a) Z 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 13 20 0 3 0 777 5").unwrap();
+        assert_eq!((whole.start_ticks, whole.threads, whole.has_ended()), (Some(777), 3, false));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }

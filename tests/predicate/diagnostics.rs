@@ -96,10 +96,13 @@ fn view() -> View {
 fn about_life() {
     let mut zombie_process = process();
     zombie_process.state = State::Zombie;
+    let threaded_view = View::from_parts(pid(812), Observed::Present(zombie_process.clone()), Observed::Gone);
+    zombie_process.threads = 1;
     let none = || Observed::Present(Descriptors::from_parts(pid(812), []));
     let zombie_view = View::from_parts(pid(812), Observed::Present(zombie_process), none());
     let gone_view = View::from_parts(pid(812), Observed::Gone, Observed::Gone);
     let text = said(&view(), vec![ended().boxed(), gone().boxed(), zombie().boxed(), alive().not().boxed()])
+        + &said(&threaded_view, vec![ended().boxed(), zombie().boxed()])
         + &said(&zombie_view, vec![alive().boxed(), gone().boxed(), no_pipe().boxed()])
         + &said(&gone_view, vec![alive().boxed(), zombie().boxed(), session_leader().not().boxed()]);
     insta::assert_snapshot!(text);
@@ -138,7 +141,12 @@ fn about_what_is_hidden() {
     let mut hidden = process();
     (hidden.cwd, hidden.umask) = (Fact::Denied, None);
     let view = View::from_parts(pid(812), Observed::Present(hidden), Observed::Gone);
-    assert_said!(&view, cwd("/"), umask(0), no_pipe());
+    let mut deep = process();
+    deep.cwd = Fact::TooLong;
+    let deep = View::from_parts(pid(812), Observed::Present(deep), Observed::Gone);
+    let text = said(&view, vec![cwd("/").boxed(), umask(0).boxed(), no_pipe().boxed()])
+        + &said(&deep, vec![cwd("/").boxed(), cwd("/").not().boxed()]);
+    insta::assert_snapshot!(text);
 }
 
 #[test]

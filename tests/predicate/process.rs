@@ -84,6 +84,22 @@ fn a_thread_is_counted() {
 }
 
 #[test]
+fn a_process_lives_as_long_as_one_of_its_threads() {
+    let script = format!(
+        "import ctypes, threading\nthreading.Thread(target=threading.Event().wait).start()\n\
+         print('ready', flush=True)\nctypes.CDLL(None).syscall({}, 0)",
+        nix::libc::SYS_exit
+    );
+    let process = Prepared::python(&script);
+    let first_ended = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+        Ok::<_, FixtureError>(text.contains(") Z ").then_some(()))
+    };
+    process.subject.wait_until("its first thread to end", process.sandbox.deadline(), first_ended).unwrap();
+    holds(&process.view(), alive().and(zombie().not()).and(ended().not()));
+}
+
+#[test]
 fn a_long_name_is_cut_as_the_kernel_does() {
     let script = "import signal\nopen('/proc/self/comm', 'w').write('abcdefghijklmnopqrst')\n\
         print('ready', flush=True)\nsignal.pause()";

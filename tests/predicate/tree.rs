@@ -2,6 +2,7 @@
 
 use daemonproof::observe::{Role, Roles, Tree};
 use daemonproof::prelude::*;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{Prepared, fails, gone_pid, holds, is_unknown, sandbox, zombie_and_parent};
@@ -47,6 +48,27 @@ fn a_zombie_is_told() {
     holds(&tree, roles([Role::Daemon, Role::Zombie]));
     fails(&tree, no_zombies());
     fails(&tree, one_process());
+}
+
+/// A process that is stopped until this is dropped.
+struct Stopped(Pid);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        kill(self.0, Signal::SIGCONT).ok();
+    }
+}
+
+#[test]
+fn a_zombie_that_the_reaper_has_yet_to_reap_is_not_the_daemons() {
+    let shell = Prepared::sh("echo ready; exec sleep 1000");
+    let reaper = Stopped(shell.subject.reaper());
+    kill(reaper.0, Signal::SIGSTOP).unwrap();
+    kill(shell.pid(), Signal::SIGKILL).unwrap();
+    shell.subject.wait_gone(shell.pid(), shell.sandbox.deadline()).unwrap();
+    let tree = Tree::below(reaper.0).unwrap().present().unwrap();
+    assert_eq!(tree.pids().collect::<Vec<_>>(), [shell.pid()]);
+    holds(&roles_below(&shell, shell.pid()), no_processes().and(no_zombies()));
 }
 
 #[test]
