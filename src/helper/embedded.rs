@@ -28,7 +28,8 @@ use std::path::PathBuf;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// With the fixtures, [`CommandLine::helper`](../fixture/struct.CommandLine.html#method.helper) is shorter.
+/// With the fixtures, [`Sandbox::helper`](crate::fixture::Sandbox::helper) is shorter. A script calls
+/// `daemonproof-helper crash` if a directory of its `PATH` has a link of that name that leads to the test's executable.
 ///
 /// The helper behaves like the executable of its name, comm included, with two differences: its title begins with
 /// `ARG0`, and it runs before the constructors of the libraries that are initialised later. In a process that is
