@@ -135,7 +135,7 @@ mod tests {
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
         assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks: None });
-        let whole = Stat::parse(b"1 (a) Z 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 13 20 0 3 0 777 5").unwrap();
+        let whole = Stat::parse(b"1 (a) Z 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 3 0 777 5").unwrap();
         assert_eq!((whole.start_ticks, whole.threads, whole.has_ended()), (Some(777), 3, false));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
