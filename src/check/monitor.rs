@@ -56,7 +56,7 @@ pub(super) const CHECKS: &[Check] = &[
               the lock goes with the daemon that crashed.",
         source: "docs/pidfile-protocol.md",
         judged: "The daemon is crashed when the monitor has to wait before the next restart, and another instance is \
-                 started in the meantime; it must not run.",
+                 started in the meantime, for which the monitor is stopped; it must not run.",
         judge: locked_between,
     },
     Check {
