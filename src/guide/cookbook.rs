@@ -142,8 +142,8 @@
 //!
 //! #[rstest]
 //! fn two_daemons_are_found(sandbox: Sandbox) {
-//!     let wrong = sandbox.helper("defective").arg("--defect=not-locked");
-//!     assert_eq!(started_at_once(wrong.detach("--detach").arg("--pidfile={pidfile}")), 2);
+//!     let wrong = sandbox.daemon("sh").args(["-c", "sleep 1000 & echo $! >{pidfile}"]).detaches();
+//!     assert_eq!(started_at_once(wrong), 2);
 //! }
 //! # two_starts_at_once_lead_to_one_daemon::default();
 //! # two_daemons_are_found::default();

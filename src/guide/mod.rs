@@ -558,6 +558,8 @@
 //!
 //! * Read the protocol. Each step that looks before it acts is a place for another process to step in.
 
+#![allow(clippy::test_attr_in_doctest, reason = "hidden lines make it an ordinary function")]
+
 // `mydaemon.in` has the hidden lines that give an example an executable `mydaemon`: a script that becomes the helper
 // `reference`. Examples are functions with `#[rstest]` and would not be compiled outside a test, so hidden lines put
 // rstest's `fixture` in its place, which leaves the function to be called by `NAME::default()`.
