@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::bytes::{field, lines, number, words};
 use super::look::{look_at, open_path};
-use super::proc_dir::mounted;
+use super::proc_dir::{mounted, read_short};
 use super::{Descriptors, Device, Inode, ObserveError, Observed};
 use crate::sys::getlk::write_locker;
 
@@ -321,7 +321,7 @@ fn read_list(path: &Path) -> io::Result<(Vec<u8>, usize)> {
 /// `/proc/self/mountinfo` tells it; btrfs and overlayfs tell another one to `stat`.
 fn inode_in_lock_lines(file: &fs::File) -> io::Result<Inode> {
     let metadata = file.metadata()?;
-    let info = fs::read(format!("/proc/thread-self/fdinfo/{}", file.as_raw_fd()))?;
+    let info = read_short(format!("/proc/thread-self/fdinfo/{}", file.as_raw_fd()))?;
     let (mounts, _) = read_list(Path::new("/proc/thread-self/mountinfo"))?;
     let device = field(&info, "mnt_id").and_then(|id| device_of_mount(&mounts, id));
     Ok(Inode {

@@ -68,6 +68,7 @@ pub use locks::{
 pub use observed::{Fact, Observed};
 pub use output::Output;
 pub use pidfile::{FileFacts, FileKind, Pidfile, PidfileContent};
+pub(crate) use proc_dir::read_short;
 pub use process::{Capabilities, Ids, Limit, Process, Signals};
 pub use roles::{Role, Roles};
 pub use signals::SignalSet;

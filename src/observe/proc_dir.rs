@@ -1,7 +1,7 @@
 //! `/proc/PID`, held open.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,16 @@ use super::{ObserveError, bytes};
 
 /// How often to read what has no sense. Each time means that the process executed a program just then.
 pub(super) const ATTEMPTS: u32 = 16;
+
+/// More than most files of `/proc` have.
+const SHORT: usize = 4096;
+
+/// The content of a file that has no size to be asked for. `fs::read` asks, and then begins with 32 bytes.
+pub(crate) fn read_short(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(SHORT);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
 
 /// The directory of one process.
 ///
@@ -75,7 +85,7 @@ impl ProcDir {
 
     /// The whole content of a file.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Stop> {
-        fs::read(self.path(name)).map_err(|error| self.stop(name, error))
+        read_short(self.path(name)).map_err(|error| self.stop(name, error))
     }
 
     /// What a link says, without asking whether it exists where it points.

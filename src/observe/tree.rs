@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::bytes::number;
 use super::observed::settle;
-use super::proc_dir::{ATTEMPTS, ProcDir, is_gone, mounted};
+use super::proc_dir::{ATTEMPTS, ProcDir, is_gone, mounted, read_short};
 use super::process::title;
 use super::shown::Shown;
 use super::stat::{Stat, State};
@@ -138,7 +138,7 @@ fn scan() -> Result<BTreeMap<Pid, Stat>, ObserveError> {
 /// Reads that of one process, or `None` if it is not there or not shown.
 fn stat(path: &Path) -> Result<Option<Stat>, ObserveError> {
     for _ in 0..ATTEMPTS {
-        let text = match fs::read(path) {
+        let text = match read_short(path) {
             Ok(text) => text,
             Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
                 return Ok(None);
@@ -183,7 +183,7 @@ impl Node {
     fn new(stat: Stat, children: Vec<Pid>, depth: usize) -> Self {
         let Stat { pid, ppid, sid, comm, state, threads, .. } = stat;
         // What has ended since has no title any more.
-        let title = title(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default());
+        let title = title(&read_short(format!("/proc/{pid}/cmdline")).unwrap_or_default());
         Self { pid, ppid, sid, comm, title, state, threads, children, depth }
     }
 
