@@ -18,6 +18,9 @@ use super::{ObserveError, bytes};
 /// How often to read what has no sense. Each time means that the process executed a program just then.
 pub(super) const ATTEMPTS: u32 = 16;
 
+/// How often to read what is denied for a moment only, letting others run in between.
+const DENIED_ATTEMPTS: u32 = 128;
+
 /// More than most files of `/proc` have.
 const SHORT: usize = 4096;
 
@@ -60,12 +63,30 @@ impl ProcDir {
     /// to be read of the first is then empty, or not there.
     pub(super) fn steadily<T>(&self, read: impl Fn(&Self) -> Result<T, Stop>) -> Result<T, Stop> {
         for _ in 1..ATTEMPTS {
-            match read(self) {
+            match self.unless_denied_for_now(|| read(self)) {
                 Err(Stop::Gone | Stop::Failed(ObserveError::Syntax { .. })) if !self.has_ended() => {}
                 outcome => return outcome,
             }
         }
         read(self)
+    }
+
+    /// Reads again what is denied although the process is one that this user may signal.
+    ///
+    /// While it executes a program, and while it ends, the kernel shows it to nobody but root for a moment. A process
+    /// that has asked for that, or a set-user-ID program, is denied for good.
+    fn unless_denied_for_now<T>(&self, read: impl Fn() -> Result<T, Stop>) -> Result<T, Stop> {
+        for _ in 1..DENIED_ATTEMPTS {
+            match read() {
+                Err(Stop::Failed(error))
+                    if error.is_denied() && kill(self.pid, None) != Err(Errno::EPERM) =>
+                {
+                    std::thread::yield_now();
+                }
+                outcome => return outcome,
+            }
+        }
+        read()
     }
 
     /// Why `/proc` has, or shows, no such directory.
@@ -107,7 +128,7 @@ impl ProcDir {
 
     /// A link that may be hidden, or missing although the process is there.
     pub(super) fn link_fact(&self, name: &str) -> Result<Fact<PathBuf>, Stop> {
-        match self.link_unless_too_long(name) {
+        match self.unless_denied_for_now(|| self.link_unless_too_long(name)) {
             Ok(path) => Ok(path.map_or(Fact::TooLong, Fact::Known)),
             Err(Stop::Failed(error)) if error.is_denied() => Ok(Fact::Denied),
             Err(Stop::Gone) if !self.has_ended() => Ok(Fact::Absent),
