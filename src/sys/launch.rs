@@ -20,7 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::stat::{Mode, umask};
@@ -61,9 +61,14 @@ pub(crate) struct Launched {
     pub(crate) control: UnixStream,
 }
 
+/// For the reports of 87,000 deaths, in bytes: as much as any user may ask for, as a rule; pipe(7).
+const REPORTS: i32 = 1 << 20;
+
 /// Starts `command`, which must be fresh: each call leaves a hook in it.
 pub(crate) fn launch(command: &mut Command, setup: Setup) -> io::Result<Launched> {
     let (events, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    // What it has no room for stays a zombie until somebody reads, and the machine has only so many numbers.
+    fcntl(&events, FcntlArg::F_SETPIPE_SZ(REPORTS)).ok();
     // A socket, because shutdown(2) reaches the reaper whoever else holds a copy of our end just now, in a
     // child between fork and exec.
     let (control, listener) = UnixStream::pair()?;
