@@ -6,9 +6,9 @@ use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
 use crate::fixture::Deadline;
-use crate::observe::{Process, State};
+use crate::observe::{Process, State, since_boot};
 use nix::sys::signal::Signal;
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
 /// How often a daemon is crashed at least, whatever its throttle.
@@ -159,16 +159,12 @@ pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Du
 
 /// The times between births, which the kernel counts in clock ticks.
 fn intervals(restarts: &[Facts]) -> Result<Vec<Duration>, No> {
-    let ticks_per_second = match sysconf(SysconfVar::CLK_TCK) {
-        Ok(Some(ticks)) if ticks > 0 => ticks as f64,
-        _ => return cannot_tell("the kernel does not say how long its clock ticks are"),
+    let births =
+        restarts.iter().filter_map(|facts| Some(facts.member(facts.daemon)?.process.start_time_ticks));
+    let Some(births) = births.map(since_boot).collect::<Option<Vec<Duration>>>() else {
+        return cannot_tell("the kernel does not say how long its clock ticks are");
     };
-    let births: Vec<u64> = restarts
-        .iter()
-        .filter_map(|facts| Some(facts.member(facts.daemon)?.process.start_time_ticks))
-        .collect();
-    let between = births.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64 / ticks_per_second);
-    Ok(between.map(Duration::from_secs_f64).collect())
+    Ok(births.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect())
 }
 
 /// As [`intrude`], and again where the monitor was faster.

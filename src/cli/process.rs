@@ -1,8 +1,8 @@
 //! Facts about a process, as plain values to be reported.
 
-use crate::observe::{Fact, Ids, ObserveError, Observed, Process, Tree};
+use crate::observe::{Fact, Ids, ObserveError, Observed, Process, Tree, since_boot};
 use crate::report;
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::PathBuf;
 
@@ -58,8 +58,7 @@ fn ids<T: Copy + Into<u32>>(ids: &Ids<T>) -> report::Ids {
 fn age_s(start_time_ticks: u64) -> Option<u64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime_s: u64 = uptime.split(['.', ' ']).next()?.parse().ok()?;
-    let ticks_per_s = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
-    Some(uptime_s.saturating_sub(start_time_ticks.checked_div(ticks_per_s)?))
+    Some(uptime_s.saturating_sub(since_boot(start_time_ticks)?.as_secs()))
 }
 
 /// The parent, if it is the one that restarts the process: it says so in its name or its title.

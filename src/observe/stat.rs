@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use super::Device;
 use super::bytes::{number, words};
@@ -97,6 +98,14 @@ pub(super) struct Stat {
 
 /// Of the flags in `/proc/PID/stat`, the one for what is ending; `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
+
+/// What `/proc` counts in clock ticks, as a time since the machine was started; none if the system does not say how long
+/// they are, see [sysconf(3)](https://man7.org/linux/man-pages/man3/sysconf.3.html).
+pub(crate) fn since_boot(ticks: u64) -> Option<Duration> {
+    let per_s = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+    let rest_ns = (ticks.checked_rem(per_s)? * 1_000_000_000) / per_s;
+    Some(Duration::from_secs(ticks / per_s) + Duration::from_nanos(rest_ns))
+}
 
 impl Stat {
     /// Whether the process was being removed while the kernel wrote this, and so left out its

@@ -2,25 +2,22 @@
 
 use std::borrow::Cow;
 
+use crate::observe::Shown;
+
 /// `text` without control characters but the line feed.
 pub(super) fn block(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| c.is_control() && c != '\n')
+    match text.contains(|c: char| c.is_control() && c != '\n') {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n")),
+    }
 }
 
 /// `text` without control characters.
 pub(super) fn line(text: &str) -> Cow<'_, str> {
-    escaped(text, char::is_control)
-}
-
-fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&is_unsafe) {
-        return Cow::Borrowed(text);
+    match text.contains(char::is_control) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(Shown::new(text).to_string()),
     }
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
-    }
-    Cow::Owned(safe)
 }
 
 #[cfg(test)]
