@@ -1,13 +1,12 @@
-//! Who is whose child, found without allocating: the reaper asks between fork and exit of a process that may
-//! have been multi-threaded, where only async-signal-safe calls are allowed.
+//! Who is whose child, found without allocating and past the C library: the reaper asks, see there.
 
-use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::ffi::{CStr, c_int};
+use std::os::fd::RawFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use nix::unistd::Pid;
+
+use super::raw::{self, call};
 
 /// The fields of `/proc/PID/stat` that tell how a process hangs in the tree, and since when; proc_pid_stat(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +43,39 @@ impl Stat {
 ///
 /// Zombies are visited too. A child may be missed when another one is reaped meanwhile, so call it until
 /// wait(2) says that no child is left.
-pub(crate) fn visit_own(visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
-    match open(c"/proc/thread-self/children", READ, Mode::empty()) {
-        Ok(list) => visit_list(&list, visit),
+pub(super) fn visit_own(visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
+    match with_file(libc::AT_FDCWD, c"/proc/thread-self/children", libc::O_RDONLY, |list| {
+        visit_list(list, visit)
+    }) {
         // The kernel was built without CONFIG_PROC_CHILDREN.
-        Err(Errno::ENOENT) => visit_scanning(Pid::this(), visit),
-        Err(errno) => Err(errno),
+        Err(Errno::ENOENT) => visit_scanning(own_pid()?, visit),
+        outcome => outcome,
     }
 }
 
-const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
+fn own_pid() -> nix::Result<Pid> {
+    // SAFETY: no arguments.
+    unsafe { call!(libc::SYS_getpid) }.map(|pid| Pid::from_raw(pid as libc::pid_t))
+}
+
+fn with_file<T>(
+    directory: RawFd,
+    path: &CStr,
+    flags: c_int,
+    body: impl FnOnce(RawFd) -> nix::Result<T>,
+) -> nix::Result<T> {
+    let fd = raw::open(directory, path, flags)?;
+    let outcome = body(fd);
+    raw::close_range(fd, fd, 0).ok();
+    outcome
+}
 
 /// Reads pids that are separated by spaces; one may be split between two reads.
-fn visit_list(list: &OwnedFd, visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
+fn visit_list(list: RawFd, visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
     let mut buffer = [0; 1024];
     let mut pid = 0_i32;
     loop {
-        let length = nix::unistd::read(list, &mut buffer)?;
+        let length = raw::read(list, &mut buffer)?;
         if length == 0 {
             return Ok(());
         }
@@ -76,28 +91,28 @@ fn visit_list(list: &OwnedFd, visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
 
 /// Looks at every process for those whose parent is `parent`.
 fn visit_scanning(parent: Pid, visit: &mut dyn FnMut(Pid)) -> nix::Result<()> {
-    let proc = open(c"/proc", READ.union(OFlag::O_DIRECTORY), Mode::empty())?;
-    let mut buffer = [0; 2048];
-    loop {
-        let length = read_entries(&proc, &mut buffer)?;
-        if length == 0 {
-            return Ok(());
-        }
-        let mut rest = buffer.get(..length).unwrap_or_default();
-        while let Some((name, after)) = split_entry(rest) {
-            rest = after;
-            if parse_pid(name).is_some() && stat_of(&proc, name).is_some_and(|stat| stat.parent == parent) {
-                parse_pid(name).into_iter().for_each(&mut *visit);
+    with_file(libc::AT_FDCWD, c"/proc", libc::O_RDONLY | libc::O_DIRECTORY, |proc| {
+        let mut buffer = [0; 2048];
+        loop {
+            let length = read_entries(proc, &mut buffer)?;
+            if length == 0 {
+                return Ok(());
+            }
+            let mut rest = buffer.get(..length).unwrap_or_default();
+            while let Some((name, after)) = split_entry(rest) {
+                rest = after;
+                if parse_pid(name).is_some() && stat_of(proc, name).is_some_and(|stat| stat.parent == parent)
+                {
+                    parse_pid(name).into_iter().for_each(&mut *visit);
+                }
             }
         }
-    }
+    })
 }
 
-fn read_entries(directory: &OwnedFd, buffer: &mut [u8]) -> nix::Result<usize> {
-    let (fd, start, length) = (directory.as_raw_fd(), buffer.as_mut_ptr(), buffer.len());
-    // SAFETY: the kernel writes at most `length` bytes to `start`, which is borrowed mutably for the call.
-    let read = unsafe { libc::syscall(libc::SYS_getdents64, fd, start, length) };
-    Errno::result(read).map(|read| usize::try_from(read).unwrap_or(0))
+fn read_entries(directory: RawFd, buffer: &mut [u8]) -> nix::Result<usize> {
+    // SAFETY: the kernel writes to the buffer, which is borrowed mutably, at most its length.
+    unsafe { call!(libc::SYS_getdents64, directory, buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// Splits the first `struct linux_dirent64` off: inode (8 bytes), offset (8), record length (2), type (1), name.
@@ -108,15 +123,14 @@ fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.to_bytes(), rest))
 }
 
-fn stat_of(proc: impl AsFd, pid: &[u8]) -> Option<Stat> {
+fn stat_of(proc: RawFd, pid: &[u8]) -> Option<Stat> {
     let mut path = [0; 24];
     let (name, suffix) = path.split_at_mut_checked(pid.len())?;
     name.copy_from_slice(pid);
     suffix.get_mut(..5)?.copy_from_slice(b"/stat");
     let path = CStr::from_bytes_until_nul(&path).ok()?;
-    let fd = nix::fcntl::openat(proc, path, READ, Mode::empty()).ok()?;
     let mut text = [0; 256];
-    let length = nix::unistd::read(&fd, &mut text).ok()?;
+    let length = with_file(proc, path, libc::O_RDONLY, |stat| raw::read(stat, &mut text)).ok()?;
     Stat::parse(text.get(..length)?)
 }
 
@@ -127,6 +141,7 @@ fn parse_pid(digits: &[u8]) -> Option<Pid> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -161,7 +176,7 @@ mod tests {
         nix::unistd::write(&writer, long.as_bytes()).unwrap();
         drop(writer);
         let mut seen = Vec::new();
-        visit_list(&reader, &mut |pid| seen.push(pid.as_raw())).unwrap();
+        visit_list(reader.as_raw_fd(), &mut |pid| seen.push(pid.as_raw())).unwrap();
         assert_eq!(seen, [4_194_303; 400]);
     }
 }

@@ -1,10 +1,5 @@
 //! Starts a command under a [reaper](super::reaper) of its own.
 //!
-//! `std::process::Command` forks and sets arguments, environment, directory and standard streams. Its pre_exec
-//! hook forks once more: the inner child returns and goes on to execute the program, the outer one never
-//! returns and is the reaper. std keeps reporting why a program could not be executed, and no helper
-//! executable is needed.
-//!
 //! ```text
 //! harness ── reaper (leader of a new session, without terminal)
 //!              └─ command (leader of a process group in that session, as under a shell with job control)
@@ -12,27 +7,37 @@
 //!
 //! The command is not a session leader, so a daemon that omits setsid(2) is seen to stay in the reaper's
 //! session. Its process group is its own, so `kill(0, SIGKILL)` in it hits neither reaper nor harness.
+//!
+//! Neither process gets a copy of the harness's memory, which would cost more than all else together. They run in it, on
+//! stacks of their own: the command until it executes its program, as with vfork(2), and the reaper for its whole life.
+//! [`shares_memory`] says when that is not done.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::ptr;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
-use nix::sys::stat::{Mode, umask};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::sys::utsname::uname;
 use nix::unistd::Pid;
 
-use super::pidfd;
+use super::program::Program;
+use super::raw::{self, SIGNALS, SignalMask, call};
 use super::reaper::{self, Ends, Event, RECORD_LEN};
+use super::stack::Stack;
+use super::{pidfd, wait};
 
-/// What the started program gets that `Command` cannot set.
+/// What the started program gets besides its arguments and its environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
-    pub(crate) umask: Option<Mode>,
+    pub(crate) umask: Mode,
     /// Soft limit of the size of core files, in bytes; lowered to the hard limit if need be.
     pub(crate) core_limit: Option<u64>,
     /// Descriptors that it inherits beside 0, 1 and 2, under the same numbers.
@@ -42,7 +47,7 @@ pub(crate) struct Setup {
     /// Signals to ignore; all others have their default action.
     pub(crate) ignored: Vec<Signal>,
     /// Signals to block; all others are not.
-    pub(crate) blocked: SigSet,
+    pub(crate) blocked: Vec<Signal>,
     /// A terminal that becomes the controlling terminal of the session, with the command in its foreground.
     pub(crate) terminal: Option<RawFd>,
 }
@@ -52,7 +57,7 @@ pub(crate) struct Setup {
 pub(crate) struct Launched {
     /// The command, or its zombie, or (after an `Exited` record) its former pid.
     pub(crate) pid: Pid,
-    pub(crate) reaper: Child,
+    pub(crate) reaper: Reaper,
     /// Readable when the reaper has ended.
     pub(crate) reaper_pidfd: OwnedFd,
     /// Non-blocking; whole records of [`RECORD_LEN`] bytes.
@@ -61,119 +66,302 @@ pub(crate) struct Launched {
     pub(crate) control: UnixStream,
 }
 
+/// The process that is the reaper. If this is dropped, it stays.
+///
+/// It is no child to a wait(2) without `__WALL`, so who waits for any child is not told of it.
+#[derive(Debug)]
+pub(crate) struct Reaper {
+    pid: Pid,
+    stack: Stack,
+}
+
+impl Reaper {
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits for it to end.
+    pub(crate) fn wait(self) {
+        wait::bury(self.pid);
+        // SAFETY: it has ended, and it waited until the command had ended or executed its program.
+        unsafe { self.stack.free() };
+    }
+}
+
 /// For the reports of 87,000 deaths, in bytes: as much as any user may ask for, as a rule; pipe(7).
 const REPORTS: i32 = 1 << 20;
 
-/// Starts `command`, which must be fresh: each call leaves a hook in it.
-pub(crate) fn launch(command: &mut Command, setup: Setup) -> io::Result<Launched> {
+/// How much stack the two processes get. Each needs a few KiB, without optimization too.
+const REAPER_STACK: usize = 64 * 1024;
+const COMMAND_STACK: usize = 64 * 1024;
+
+/// What the two processes work from until the first event is reported.
+struct Task<'a> {
+    program: &'a Program,
+    setup: &'a Setup,
+    /// What become its standard output and its standard error.
+    output: [RawFd; 2],
+    ends: Ends,
+    command_stack: *mut u8,
+}
+
+/// Starts `program` with `output` as its standard output and standard error, and nothing to read.
+///
+/// # Errors
+///
+/// That of the call that failed, be it in one of the new processes; nothing is left running then.
+pub(crate) fn launch(program: &Program, setup: &Setup, output: [BorrowedFd; 2]) -> io::Result<Launched> {
+    launch_in(shares_memory(), program, setup, output)
+}
+
+/// Whether the reaper runs in the memory of this process.
+///
+/// Not if the kernel is older than 5.16: with a process that dumps core it ends all that share its memory. (With one that
+/// it kills because memory is short, every kernel does.)
+fn shares_memory() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    let ask = || uname().is_ok_and(|system| is_at_least([5, 16], system.release()));
+    raw::CAN_SHARE_MEMORY && *ANSWER.get_or_init(ask)
+}
+
+/// Whether a release such as `5.15.0-91-generic` is of this version or a later one.
+fn is_at_least(version: [u32; 2], release: &OsStr) -> bool {
+    let numbers = release.as_bytes().split(|byte| !byte.is_ascii_digit());
+    let numbers = numbers.map_while(|number| str::from_utf8(number).ok()?.parse::<u32>().ok());
+    numbers.take(2).ge(version)
+}
+
+fn launch_in(
+    shared: bool,
+    program: &Program,
+    setup: &Setup,
+    output: [BorrowedFd; 2],
+) -> io::Result<Launched> {
     let (events, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     // What it has no room for stays a zombie until somebody reads, and the machine has only so many numbers.
     fcntl(&events, FcntlArg::F_SETPIPE_SZ(REPORTS)).ok();
+    // The standard streams must not take its number.
+    let reporter = if reporter.as_raw_fd() > 2 { reporter } else { reporter.try_clone()? };
     // A socket, because shutdown(2) reaches the reaper whoever else holds a copy of our end just now, in a
     // child between fork and exec.
     let (control, listener) = UnixStream::pair()?;
-    let ends = Ends { control: listener.as_raw_fd(), events: reporter.as_raw_fd() };
-    // SAFETY: `divide` makes only async-signal-safe calls, and the descriptors stay open until it has run.
-    unsafe { command.pre_exec(move || divide(&setup, ends)) };
-    let mut reaper = command.spawn()?;
+    let stack = Stack::new(COMMAND_STACK + REAPER_STACK)?;
+    let task = Task {
+        program,
+        setup,
+        output: output.map(|stream| stream.as_raw_fd()),
+        ends: Ends { control: listener.as_raw_fd(), events: reporter.as_raw_fd() },
+        command_stack: stack.top_less(REAPER_STACK),
+    };
+    let flags = if shared { libc::CLONE_VM } else { 0 };
+    // SAFETY: the stack is freed only when the process has ended. `task` lives until the process has reported an event,
+    // or has ended, and it calls no C library.
+    let pid = with_signals_blocked(|| unsafe { raw::clone(flags, stack.top_less(0), lead, &task) });
+    drop((listener, reporter));
+    let reaper = match pid {
+        Ok(pid) => Reaper { pid, stack },
+        Err(errno) => {
+            // SAFETY: there is no such process.
+            unsafe { stack.free() };
+            return Err(errno.into());
+        }
+    };
     let events = io::PipeReader::from(events);
     match introduce(&reaper, &events) {
         Ok((pid, reaper_pidfd)) => Ok(Launched { pid, reaper, reaper_pidfd, events, control }),
         Err(error) => {
             drop(control);
-            reaper.wait()?;
+            reaper.wait();
             Err(error)
         }
     }
 }
 
-fn introduce(reaper: &Child, mut events: &io::PipeReader) -> io::Result<(Pid, OwnedFd)> {
+/// Waits until the command has executed its program, or could not.
+fn introduce(reaper: &Reaper, mut events: &io::PipeReader) -> io::Result<(Pid, OwnedFd)> {
+    let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
+    while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
     let mut record = [0; RECORD_LEN];
     events.read_exact(&mut record)?;
-    let Some(Event::Started(pid)) = Event::decode(&record) else {
-        return Err(io::ErrorKind::InvalidData.into());
+    match Event::decode(&record) {
+        // The reaper is our child and not yet waited for, so the number is still its own.
+        Some(Event::Started(command)) => Ok((command, pidfd::open(reaper.pid)?)),
+        Some(Event::Failed(errno)) => Err(errno.into()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// A function of the program that handles a signal must not run in a process that shares the program's memory.
+fn with_signals_blocked<T>(body: impl FnOnce() -> T) -> T {
+    let before = raw::set_signal_mask(&[usize::MAX; _]);
+    let value = body();
+    before.and_then(|before| raw::set_signal_mask(&before)).ok();
+    value
+}
+
+/// What the first process does: it begins a session, starts the command, and is the reaper.
+extern "C" fn lead(task: &Task) -> ! {
+    let ends = task.ends;
+    match start_command(task) {
+        Ok(command) => reaper::run(command, ends),
+        Err(errno) => reaper::give_up(errno, ends),
+    }
+}
+
+fn start_command(task: &Task) -> nix::Result<Pid> {
+    // An ignored signal stays ignored across exec, and this process may ignore some: Rust ignores SIGPIPE. The C library
+    // would not touch the two that it keeps for itself, and whoever started us may have ignored those as well. The kernel
+    // refuses SIGKILL and SIGSTOP.
+    (1..=SIGNALS).for_each(|number| set_action(number, libc::SIG_DFL).unwrap_or(()));
+    // SAFETY: no arguments.
+    unsafe { call!(libc::SYS_setsid) }?;
+    if let Some(terminal) = task.setup.terminal {
+        // SAFETY: integers only.
+        unsafe { call!(libc::SYS_ioctl, terminal, libc::TIOCSCTTY, 0) }?;
+    }
+    // SAFETY: integers only.
+    unsafe { call!(libc::SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }?;
+    // This process waits until the other has ended or executes its program.
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: this process, which waits, is not that far down on its stack. The new one calls no C library.
+    unsafe { raw::clone(flags, task.command_stack, follow, task) }
+}
+
+/// What the second process does: it becomes the command.
+extern "C" fn follow(task: &Task) -> ! {
+    let errno = match become_command(task) {
+        Ok(()) => task.program.execute(),
+        Err(errno) => errno,
     };
-    // The reaper is our child and not yet waited for, so the number is still its own.
-    Ok((pid, pidfd::open(Pid::from_raw(reaper.id().cast_signed()))?))
+    reaper::give_up(errno, task.ends)
 }
 
-/// Returns in the command only; the process that calls it turns into the reaper.
-fn divide(setup: &Setup, ends: Ends) -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?;
-    default_actions();
-    nix::unistd::setsid()?;
+fn become_command(task: &Task) -> nix::Result<()> {
+    let setup = task.setup;
+    standard_streams(task.output)?;
+    task.program.enter_directory()?;
+    // SAFETY: integers only.
+    unsafe { call!(libc::SYS_setpgid, 0, 0) }?;
     if let Some(terminal) = setup.terminal {
-        // SAFETY: the descriptor is open, and the third argument is an integer.
-        Errno::result(unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) })?;
+        // SAFETY: no arguments.
+        let own = unsafe { call!(libc::SYS_getpid) }? as libc::pid_t;
+        // SAFETY: the kernel reads one pid. All signals are blocked, so SIGTTOU does not stop us.
+        unsafe { call!(libc::SYS_ioctl, terminal, libc::TIOCSPGRP, &raw const own) }?;
     }
-    nix::sys::prctl::set_child_subreaper(true)?;
-    match fork()? {
-        None => Ok(apply(setup)?),
-        Some(command) => reaper::run(command, ends),
-    }
-}
-
-/// Forks without the C library's handlers and locks, which another thread may hold for ever in this copy.
-fn fork() -> nix::Result<Option<Pid>> {
-    // SAFETY: with no flag but the exit signal this is fork(2); all other arguments are unused and zero, so
-    // their order, which differs between architectures, does not matter. Both sides keep to
-    // async-signal-safe calls until they execute a program or exit.
-    let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) })?;
-    Ok((pid != 0).then_some(Pid::from_raw(pid as libc::pid_t)))
-}
-
-/// An ignored signal stays ignored across exec, and this process may ignore some: Rust ignores SIGPIPE.
-///
-/// Past the C library, which refuses to touch the two signals that it keeps for itself; whoever started us may
-/// have ignored those as well.
-fn default_actions() {
-    // Zero is the default action, without flags, in every architecture's struct; none is longer than this.
-    let default = [0_u64; 8];
-    let no_old = std::ptr::null::<u64>();
-    for number in 1..=KERNEL_SIGNALS {
-        // SAFETY: the kernel reads a struct within `default`, and the default action runs no code of ours.
-        // SIGKILL and SIGSTOP are refused.
-        unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), no_old, KERNEL_SIGNALS / 8)
-        };
-    }
-}
-
-/// The number of signals, and so the number of bits of a signal set in the kernel; signal(7).
-const KERNEL_SIGNALS: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
-
-fn apply(setup: &Setup) -> nix::Result<()> {
-    let own = Pid::from_raw(0);
-    nix::unistd::setpgid(own, own)?;
-    if let Some(terminal) = setup.terminal {
-        // SAFETY: the descriptor is open; all signals are blocked, so SIGTTOU does not stop us.
-        Errno::result(unsafe { libc::tcsetpgrp(terminal, libc::getpid()) })?;
-    }
-    if let Some(mode) = setup.umask {
-        umask(mode);
-    }
+    // SAFETY: integers only.
+    unsafe { call!(libc::SYS_umask, setup.umask.bits()) }?;
     if let Some(limit) = setup.core_limit {
-        let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
-        setrlimit(Resource::RLIMIT_CORE, limit.min(hard), hard)?;
+        limit_core_files(limit)?;
     }
-    descriptors(setup)?;
-    for &number in &setup.ignored {
-        // SAFETY: ignoring a signal runs no code of ours.
-        unsafe { signal(number, SigHandler::SigIgn) }?;
-    }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&setup.blocked), None)
+    other_descriptors(setup)?;
+    setup.ignored.iter().try_for_each(|&signal| set_action(signal as usize, libc::SIG_IGN))?;
+    raw::set_signal_mask(&raw::signal_mask(&setup.blocked)).map(drop)
 }
 
-/// Leaves 0, 1, 2 and what is to be inherited; std reports a failed exec through a descriptor that exec closes.
-fn descriptors(setup: &Setup) -> nix::Result<()> {
-    reaper::close_range(3, RawFd::MAX, libc::CLOSE_RANGE_CLOEXEC)?;
-    for &fd in &setup.inherited {
-        // SAFETY: the caller keeps the descriptor open during the launch; clearing its flags touches no memory.
-        Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) })?;
-    }
-    for &fd in &setup.closed {
-        // SAFETY: 0, 1 and 2 of this process, which is about to execute another program; no object owns them.
-        Errno::result(unsafe { libc::close(fd) })?;
+/// `action` must be the default one, or to ignore the signal.
+fn set_action(signal: usize, action: libc::sighandler_t) -> nix::Result<()> {
+    // All else is zero, for no flags; no architecture's struct is longer than this.
+    let mut new = [0_usize; 16];
+    new[usize::from(cfg!(any(target_arch = "mips", target_arch = "mips64")))] = action;
+    let no_old = ptr::null_mut::<usize>();
+    // SAFETY: the kernel reads a struct within `new`, and neither action runs code of ours.
+    let set = unsafe { call!(libc::SYS_rt_sigaction, signal, new.as_ptr(), no_old, size_of::<SignalMask>()) };
+    set.map(drop)
+}
+
+fn standard_streams([stdout, stderr]: [RawFd; 2]) -> nix::Result<()> {
+    let stdin = raw::open(libc::AT_FDCWD, c"/dev/null", libc::O_RDONLY)?;
+    // If this process has no standard streams, these may have their numbers.
+    let moved = |fd: RawFd| match fd > 2 {
+        true => Ok(fd),
+        // SAFETY: integers only, and the new descriptor belongs to the command.
+        false => unsafe { call!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 3) }.map(|fd| fd as RawFd),
+    };
+    for (number, fd) in [moved(stdin)?, moved(stdout)?, moved(stderr)?].into_iter().enumerate() {
+        // SAFETY: integers only. The numbers 0, 1 and 2 of this process, which is about to execute another program,
+        // belong to no object.
+        unsafe { call!(libc::SYS_dup3, fd, number, 0) }?;
     }
     Ok(())
+}
+
+fn limit_core_files(bytes: u64) -> nix::Result<()> {
+    let mut limit = [0_u64; 2];
+    let (resource, none) = (libc::RLIMIT_CORE, ptr::null_mut::<u64>());
+    // SAFETY: the kernel writes two numbers: the soft limit and the hard one.
+    unsafe { call!(libc::SYS_prlimit64, 0, resource, none, limit.as_mut_ptr()) }?;
+    limit[0] = bytes.min(limit[1]);
+    // SAFETY: the kernel reads two numbers.
+    unsafe { call!(libc::SYS_prlimit64, 0, resource, limit.as_ptr(), none) }.map(drop)
+}
+
+/// Leaves 0, 1, 2 and what is to be inherited. The others stay until the program is executed, among them the one through
+/// which it is reported that it could not be.
+fn other_descriptors(setup: &Setup) -> nix::Result<()> {
+    raw::close_range(3, RawFd::MAX, libc::CLOSE_RANGE_CLOEXEC)?;
+    for &fd in &setup.inherited {
+        // SAFETY: integers only. The caller keeps the descriptor open during the launch.
+        unsafe { call!(libc::SYS_fcntl, fd, libc::F_SETFD, 0) }?;
+    }
+    for &fd in &setup.closed {
+        raw::close_range(fd, fd, 0)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn releases_are_compared_by_number() {
+        for (release, newer) in [
+            ("5.16.0", true),
+            ("5.15.0-91-generic", false),
+            ("6.1", true),
+            ("10.0-rc1", true),
+            ("5", false),
+            ("", false),
+        ] {
+            assert_eq!(is_at_least([5, 16], OsStr::new(release)), newer, "{release}");
+        }
+    }
+
+    fn run(shared: bool, program: &str) -> io::Result<(Launched, Vec<Event>)> {
+        let arguments = [program, "-c", "exit 3"].map(OsStr::new);
+        let program = Program::new(OsStr::new(program), arguments, [], None).unwrap();
+        let setup = Setup {
+            umask: Mode::empty(),
+            core_limit: Some(0),
+            inherited: Vec::new(),
+            closed: Vec::new(),
+            ignored: Vec::new(),
+            blocked: Vec::new(),
+            terminal: None,
+        };
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let launched = launch_in(shared, &program, &setup, [null.as_fd(); 2])?;
+        let mut ended = [PollFd::new(launched.reaper_pidfd.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ended, PollTimeout::NONE), Ok(1));
+        let mut records = Vec::new();
+        (&launched.events).read_to_end(&mut records).unwrap();
+        let events = records.as_chunks().0.iter().filter_map(Event::decode).collect();
+        Ok((launched, events))
+    }
+
+    /// On a machine that shares memory, and on one that does not.
+    #[test]
+    fn the_reaper_may_run_in_our_memory_or_in_a_copy() {
+        for shared in [true, false] {
+            let (launched, events) = run(shared, "sh").unwrap();
+            assert_eq!(events, [Event::Exited(launched.pid, 3 << 8), Event::Empty]);
+            launched.reaper.wait();
+            let error = run(shared, "/nonexistent").map(drop).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(Errno::ENOENT as i32));
+            let error = run(shared, "/dev/null").map(drop).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(Errno::EACCES as i32));
+        }
+    }
 }

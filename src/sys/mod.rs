@@ -21,7 +21,13 @@ pub(crate) mod pidfd;
 #[cfg(feature = "harness")]
 pub(crate) mod private_fds;
 #[cfg(feature = "harness")]
+pub(crate) mod program;
+#[cfg(feature = "harness")]
+mod raw;
+#[cfg(feature = "harness")]
 pub(crate) mod reaper;
 pub(crate) mod signal;
+#[cfg(feature = "harness")]
+mod stack;
 pub(crate) mod title;
 pub(crate) mod wait;

@@ -1,29 +1,29 @@
 //! The reaper: a small process that adopts whatever one started command leaves behind, reports how each of
 //! those processes ended, and kills them all when the process that asked for it goes away.
 //!
-//! It is a forked copy of that process and never executes a program of its own, so for its whole life it keeps
-//! to async-signal-safe calls and neither allocates, locks nor panics.
+//! It never executes a program of its own but runs on in the memory of that process, or in a copy of it. So for its whole
+//! life it neither allocates, locks nor panics, touches no thread-local variable, and calls no C library.
 //!
 //! It is the child subreaper of the command's tree. Any descendant therefore either has a living parent in the
 //! tree or is a child of the reaper, and "no child left" means "no descendant left".
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::RawFd;
+use std::ptr;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::stat::Mode;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::children;
+use super::raw::{self, SignalMask, call};
 
 /// What the reaper reports, each as [`RECORD_LEN`] bytes in the machine's byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// The command was forked; it has not necessarily executed its program yet.
+    /// The command has executed its program; or it could not, and this follows on `Failed`.
     Started(Pid),
+    /// A call before that failed, in the reaper or in the command.
+    Failed(Errno),
     /// A process ended, with its status as wait(2) encodes it. It is still a zombie when this is written.
     Exited(Pid, i32),
     /// No process is left; the reaper exits.
@@ -39,6 +39,7 @@ impl Event {
             Event::Started(pid) => (1, pid.as_raw(), 0),
             Event::Exited(pid, status) => (2, pid.as_raw(), status),
             Event::Empty => (3, 0, 0),
+            Event::Failed(errno) => (4, 0, errno as i32),
         };
         let mut record = [0; RECORD_LEN];
         let fields = [kind, pid, status].into_iter().flat_map(i32::to_ne_bytes);
@@ -49,10 +50,12 @@ impl Event {
     pub(crate) fn decode(record: &[u8; RECORD_LEN]) -> Option<Event> {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *record;
         let pid = Pid::from_raw(i32::from_ne_bytes([e, f, g, h]));
+        let status = i32::from_ne_bytes([i, j, k, l]);
         match i32::from_ne_bytes([a, b, c, d]) {
             1 => Some(Event::Started(pid)),
-            2 => Some(Event::Exited(pid, i32::from_ne_bytes([i, j, k, l]))),
+            2 => Some(Event::Exited(pid, status)),
             3 => Some(Event::Empty),
+            4 => Some(Event::Failed(Errno::from_raw(status))),
             _ => None,
         }
     }
@@ -69,68 +72,66 @@ pub(super) struct Ends {
 
 /// How long to wait for a killed process before looking for children again. Only a net: each death raises
 /// SIGCHLD, and a child that the listing missed is found after the next death.
-const KILL_AGAIN_MS: u16 = 100;
+const KILL_AGAIN: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Is the reaper of `command` until no process is left. All signals must be blocked.
 ///
-/// The caller waits on a pipe whose other ends this closes, so once it goes on, `Started` is there to read.
+/// By the time that `Started` is reported, nothing that the caller of this process has open is open here.
 pub(super) fn run(command: Pid, ends: Ends) -> ! {
-    // SAFETY: the parent's copies were moved into this forked process, where nothing else uses or closes them.
-    let (control, events) =
-        unsafe { (BorrowedFd::borrow_raw(ends.control), BorrowedFd::borrow_raw(ends.events)) };
-    report(events, Event::Started(command)).ok();
     leave_everything(ends);
-    let mask = SigSet::from_iter([Signal::SIGCHLD]);
-    if let Ok(deaths) = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
-        watch(control, events, &deaths);
-        kill_all(events, &deaths);
+    report(ends, Event::Started(command)).ok();
+    if let Ok(deaths) = open_deaths() {
+        watch(ends, deaths);
+        kill_all(ends, deaths);
     }
-    // SAFETY: _exit ends the process at once, running nothing of the program that was forked.
-    unsafe { libc::_exit(0) }
+    raw::exit(0)
 }
 
-/// Lets go of the directory, terminal and descriptors that the fork inherited, so that nobody waits for them.
+/// Ends a process that could not become what it was to be.
+pub(super) fn give_up(errno: Errno, ends: Ends) -> ! {
+    report(ends, Event::Failed(errno)).ok();
+    raw::exit(127)
+}
+
+/// Lets go of the directory and the descriptors that were inherited, so that nobody waits for them.
 fn leave_everything(ends: Ends) {
-    nix::unistd::chdir(c"/").ok();
-    nix::sys::prctl::set_name(c"dp-reaper").ok();
-    if let Ok(null) = open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
-        nix::unistd::dup2_stdin(&null).ok();
-        nix::unistd::dup2_stdout(&null).ok();
-        nix::unistd::dup2_stderr(&null).ok();
-    }
+    // SAFETY: a path and a name that end with NUL and are only read.
+    let _ = unsafe {
+        (
+            call!(libc::SYS_chdir, c"/".as_ptr()),
+            call!(libc::SYS_prctl, libc::PR_SET_NAME, c"dp-reaper".as_ptr()),
+        )
+    };
     let (low, high) = (ends.control.min(ends.events), ends.control.max(ends.events));
-    close_range(3, low - 1, 0).ok();
-    close_range(low + 1, high - 1, 0).ok();
-    close_range(high + 1, RawFd::MAX, 0).ok();
+    raw::close_range(0, low - 1, 0).ok();
+    raw::close_range(low + 1, high - 1, 0).ok();
+    raw::close_range(high + 1, RawFd::MAX, 0).ok();
 }
 
-/// Applies close_range(2) to `first..=last`, which may be empty.
-pub(super) fn close_range(first: RawFd, last: RawFd, flags: libc::c_uint) -> nix::Result<()> {
-    if first > last {
-        return Ok(());
-    }
-    // SAFETY: three integers. Callers own the process: it was just forked and no other code will use the
-    // descriptors that are closed here.
-    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
+/// A descriptor that is readable when a child has ended; signalfd(2).
+fn open_deaths() -> nix::Result<RawFd> {
+    let mask = raw::signal_mask(&[Signal::SIGCHLD]);
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the mask is only read.
+    let fd = unsafe { call!(libc::SYS_signalfd4, -1_isize, mask.as_ptr(), size_of::<SignalMask>(), flags) };
+    fd.map(|fd| fd as RawFd)
 }
 
 /// Reports deaths until the other side asks for the tree to be killed. Exits when no process is left.
-fn watch(control: BorrowedFd, events: BorrowedFd, deaths: &SignalFd) {
+fn watch(ends: Ends, deaths: RawFd) {
     loop {
         // A full pipe leaves the dead as zombies until somebody reads: nothing is lost, nothing is stored.
-        let wanted = match reap(events, Reporting::Must) {
-            Reaped::All => PollFlags::empty(),
-            Reaped::PipeFull => PollFlags::POLLOUT,
+        let wanted = match reap(ends, Reporting::Must) {
+            Reaped::All => 0,
+            Reaped::PipeFull => libc::POLLOUT,
         };
-        let mut fds = [
-            PollFd::new(control, PollFlags::POLLIN),
-            PollFd::new(deaths.as_fd(), PollFlags::POLLIN),
-            PollFd::new(events, wanted),
-        ];
+        let polled = |fd, events| libc::pollfd { fd, events, revents: 0 };
         // Without a reader the pipe is in error for good; poll would return at once for ever.
-        let watched = if wanted.is_empty() { 2 } else { 3 };
-        poll(fds.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE).ok();
-        if fds[0].any() == Some(true) {
+        let pipe = if wanted == 0 { -1 } else { ends.events };
+        let mut fds =
+            [polled(ends.control, libc::POLLIN), polled(deaths, libc::POLLIN), polled(pipe, wanted)];
+        poll(&mut fds, None);
+        if fds[0].revents != 0 {
             return;
         }
         drain(deaths);
@@ -141,17 +142,31 @@ fn watch(control: BorrowedFd, events: BorrowedFd, deaths: &SignalFd) {
 ///
 /// Children go first, so that a monitor is dead before the daemon that it would restart. Their own children
 /// become ours when they die. No pid can be reused meanwhile, because only this process reaps them.
-fn kill_all(events: BorrowedFd, deaths: &SignalFd) -> ! {
+fn kill_all(ends: Ends, deaths: RawFd) -> ! {
     loop {
-        children::visit_own(&mut |child| kill(child, Signal::SIGKILL).unwrap_or(())).ok();
-        poll(&mut [PollFd::new(deaths.as_fd(), PollFlags::POLLIN)], PollTimeout::from(KILL_AGAIN_MS)).ok();
+        children::visit_own(&mut kill).ok();
+        poll(&mut [libc::pollfd { fd: deaths, events: libc::POLLIN, revents: 0 }], Some(KILL_AGAIN));
         drain(deaths);
-        reap(events, Reporting::IfRoom);
+        reap(ends, Reporting::IfRoom);
     }
 }
 
-fn drain(deaths: &SignalFd) {
-    while let Ok(Some(_)) = deaths.read_signal() {}
+fn kill(child: Pid) {
+    // SAFETY: integers only.
+    let _ = unsafe { call!(libc::SYS_kill, child.as_raw(), libc::SIGKILL) };
+}
+
+/// ppoll(2), because not every architecture has poll(2).
+fn poll(fds: &mut [libc::pollfd], mut timeout: Option<libc::timespec>) {
+    let timeout = timeout.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    let no_mask = ptr::null::<usize>();
+    // SAFETY: the kernel writes to the descriptions, and to the timeout what is left of it; both are borrowed mutably.
+    let _ = unsafe { call!(libc::SYS_ppoll, fds.as_mut_ptr(), fds.len(), timeout, no_mask, 0) };
+}
+
+/// SIGCHLD is there once however many children have ended.
+fn drain(deaths: RawFd) {
+    raw::read(deaths, &mut [0; size_of::<libc::signalfd_siginfo>()]).ok();
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,13 +184,13 @@ enum Reaped {
 }
 
 /// Reports and reaps every zombie; exits when there is no child at all.
-fn reap(events: BorrowedFd, reporting: Reporting) -> Reaped {
+fn reap(ends: Ends, reporting: Reporting) -> Reaped {
     loop {
         match next_zombie() {
             Ok(None) => return Reaped::All,
             Ok(Some((pid, status))) => {
                 // Reported before reaped: whoever finds the pid gone finds the report too.
-                let full = report(events, Event::Exited(pid, status)) == Err(Errno::EAGAIN);
+                let full = report(ends, Event::Exited(pid, status)) == Err(Errno::EAGAIN);
                 if full && reporting == Reporting::Must {
                     return Reaped::PipeFull;
                 }
@@ -183,9 +198,8 @@ fn reap(events: BorrowedFd, reporting: Reporting) -> Reaped {
             }
             // ECHILD; nothing else can happen to a correct call.
             Err(_) => {
-                report(events, Event::Empty).ok();
-                // SAFETY: _exit ends the process at once, running nothing of the program that was forked.
-                unsafe { libc::_exit(0) }
+                report(ends, Event::Empty).ok();
+                raw::exit(0)
             }
         }
     }
@@ -196,8 +210,9 @@ fn next_zombie() -> nix::Result<Option<(Pid, i32)>> {
     // SAFETY: all-zero bytes are a valid siginfo_t.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let no_usage = ptr::null_mut::<libc::rusage>();
     // SAFETY: `info` is writable for the call.
-    Errno::result(unsafe { libc::waitid(libc::P_ALL, 0, &mut info, options) })?;
+    unsafe { call!(libc::SYS_waitid, libc::P_ALL, 0, &raw mut info, options, no_usage) }?;
     // SAFETY: waitid filled the fields of a SIGCHLD in, or left them zero when no child is dead.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     let encoded = match info.si_code {
@@ -209,12 +224,13 @@ fn next_zombie() -> nix::Result<Option<(Pid, i32)>> {
 }
 
 fn bury(zombie: Pid) {
-    // SAFETY: a null status is allowed; the pid is a zombie child of ours.
-    unsafe { libc::waitpid(zombie.as_raw(), std::ptr::null_mut(), libc::__WALL) };
+    let none = ptr::null_mut::<usize>();
+    // SAFETY: null pointers are allowed; the pid is a zombie child of ours.
+    let _ = unsafe { call!(libc::SYS_wait4, zombie.as_raw(), none, libc::__WALL, none) };
 }
 
-fn report(events: BorrowedFd, event: Event) -> nix::Result<()> {
-    nix::unistd::write(events, &event.encode()).map(drop)
+fn report(ends: Ends, event: Event) -> nix::Result<()> {
+    raw::write(ends.events, &event.encode()).map(drop)
 }
 
 #[cfg(test)]
@@ -224,7 +240,9 @@ mod tests {
     #[test]
     fn events_survive_the_pipe() {
         let pid = Pid::from_raw(4321);
-        for event in [Event::Started(pid), Event::Exited(pid, 0x8b), Event::Empty] {
+        for event in
+            [Event::Started(pid), Event::Failed(Errno::ENOENT), Event::Exited(pid, 0x8b), Event::Empty]
+        {
             assert_eq!(Event::decode(&event.encode()), Some(event));
         }
         assert_eq!(Event::decode(&[0; RECORD_LEN]), None);

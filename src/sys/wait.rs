@@ -31,3 +31,15 @@ pub(crate) fn reap(pid: Pid) -> Result<Option<Ended>, Errno> {
         _ => None,
     })
 }
+
+/// Waits for the child `pid` to end, of whichever kind it is. At once if it is not, or no longer, a child.
+#[cfg(feature = "harness")]
+pub(crate) fn bury(pid: Pid) {
+    loop {
+        // SAFETY: a null status is allowed.
+        let waited = unsafe { libc::waitpid(pid.as_raw(), std::ptr::null_mut(), libc::__WALL) };
+        if Errno::result(waited) != Err(Errno::EINTR) {
+            return;
+        }
+    }
+}
