@@ -50,11 +50,11 @@ impl Program {
         strings.extend(
             environment.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()),
         );
-        let strings = strings.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
+        let strings = strings.into_iter().map(text).collect::<io::Result<Vec<_>>>()?;
         let (arguments, environment) = strings.split_at(count);
         let (arguments, environment) = (pointers(arguments), pointers(environment));
         let rest = arguments.iter().skip(1).copied();
-        let directory = directory.map(|path| CString::new(path.as_os_str().as_bytes())).transpose()?;
+        let directory = directory.map(|path| text(path.as_os_str().as_bytes())).transpose()?;
         let script = [SHELL.as_ptr(), ptr::null()].into_iter().chain(rest).map(Cell::new).collect();
         Ok(Self { directory, candidates, _strings: strings, arguments, environment, script })
     }
@@ -106,13 +106,18 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
+fn text(bytes: impl Into<Vec<u8>>) -> io::Result<CString> {
+    let nul = |_| io::Error::new(io::ErrorKind::InvalidInput, "nul byte found in provided data");
+    CString::new(bytes).map_err(nul)
+}
+
 fn candidates(program: &[u8], path: &[u8]) -> io::Result<Vec<CString>> {
     let in_directory = |directory: &[u8]| {
         let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
-        CString::new([directory, separator, program].concat())
+        text([directory, separator, program].concat())
     };
     Ok(if program.is_empty() || program.contains(&b'/') {
-        vec![CString::new(program)?]
+        vec![text(program)?]
     } else {
         path.split(|&byte| byte == b':').map(in_directory).collect::<Result<_, _>>()?
     })

@@ -79,8 +79,9 @@ const KILL_AGAIN: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 100_000_
 /// By the time that `Started` is reported, nothing that the caller of this process has open is open here.
 pub(super) fn run(command: Pid, ends: Ends) -> ! {
     leave_everything(ends);
+    let deaths = open_deaths();
     report(ends, Event::Started(command)).ok();
-    if let Ok(deaths) = open_deaths() {
+    if let Ok(deaths) = deaths {
         watch(ends, deaths);
         kill_all(ends, deaths);
     }
