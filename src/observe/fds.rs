@@ -119,7 +119,7 @@ impl Descriptors {
         Self { pid, list }
     }
 
-    fn read(dir: &ProcDir) -> Result<Self, Stop> {
+    pub(super) fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let (mut list, mut missed) = (Vec::new(), None);
         // What this very call opens is listed each time and never found.
         let passes = if dir.pid() == Pid::this() { 1 } else { ATTEMPTS };
@@ -299,9 +299,26 @@ impl Access {
     }
 }
 
+/// Its numbers; null(4).
+const NULL: Device = Device { major: 1, minor: 3 };
+
+fn is_null(metadata: &Metadata) -> bool {
+    metadata.file_type().is_char_device() && Device::from_dev_t(metadata.rdev()) == NULL
+}
+
 const DELETED: &[u8] = b" (deleted)";
 
 impl Target {
+    /// What the link `name` leads to; none if it is not there, or cannot be followed.
+    pub(super) fn read(dir: &ProcDir, name: &str) -> Option<Self> {
+        let metadata = dir.metadata(name).ok()?;
+        if is_null(&metadata) {
+            return Some(Self::Null);
+        }
+        let link = dir.link_unless_too_long(name).ok()?;
+        Some(link.map_or(Self::TooLong, |link| Self::new(&link, Some(&metadata))))
+    }
+
     fn new(link: &Path, metadata: Option<&Metadata>) -> Self {
         let text = link.as_os_str().as_bytes();
         if !text.starts_with(b"/") {
@@ -347,7 +364,7 @@ impl Target {
     fn device(path: PathBuf, device: Device) -> Self {
         let named_tty = path.as_os_str().as_bytes().starts_with(b"/dev/tty");
         match device {
-            Device { major: 1, minor: 3 } => Self::Null,
+            NULL => Self::Null,
             _ if device.is_terminal() || named_tty => Self::Tty(path),
             _ => Self::Device(path),
         }

@@ -7,11 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use nix::unistd::Pid;
+use nix::sys::stat::fstat;
 
-use super::Inode;
-use super::observed::Stop;
-use super::proc_dir::ProcDir;
+use crate::sys::fds::own_inodes;
 use crate::sys::private_fds::with_private_fds;
 
 /// A file, opened for reading if it is regular: opening a fifo may wake its writer, opening a
@@ -63,18 +61,9 @@ fn reopen(named: &File) -> io::Result<File> {
 /// Whether this process has a descriptor of the file besides this one, and so perhaps locks on it.
 /// If that cannot be told, it has.
 fn has_other_descriptors_of(named: &File) -> bool {
-    let Ok(metadata) = named.metadata() else {
-        return true;
-    };
-    let inode = Inode::of(&metadata);
-    let is_other = || -> Result<bool, Stop> {
-        let dir = ProcDir::open(Pid::this())?;
-        let numbers = dir.numbers("fd")?;
-        Ok(numbers
-            .iter()
-            .filter(|&&fd| fd != named.as_raw_fd())
-            .filter_map(|fd| dir.metadata(&format!("fd/{fd}")).ok())
-            .any(|found| Inode::of(&found) == inode))
-    };
-    is_other().unwrap_or(true)
+    let others = own_inodes().map(|found| found.filter(|(fd, _)| *fd != named.as_raw_fd()));
+    match (others, fstat(named)) {
+        (Ok(mut others), Ok(own)) => others.any(|(_, inode)| inode == (own.st_dev, own.st_ino)),
+        _ => true,
+    }
 }

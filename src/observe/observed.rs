@@ -40,6 +40,14 @@ impl<T> Observed<T> {
         }
     }
 
+    /// Applies `f` to the snapshot.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Observed<U> {
+        match self {
+            Self::Present(value) => Observed::Present(f(value)),
+            Self::Gone => Observed::Gone,
+        }
+    }
+
     /// Whether there was nothing to see.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Gone)

@@ -36,6 +36,7 @@ pub(crate) fn read_short(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// It is held open, so that all is read from the process that had the number at first, and a second
 /// process that gets the number meanwhile is never mistaken for it: the kernel answers `ENOENT`
 /// instead.
+#[derive(Debug)]
 pub(super) struct ProcDir {
     pid: Pid,
     dir: File,

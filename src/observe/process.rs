@@ -142,7 +142,7 @@ impl Process {
         settle(ProcDir::open(pid).and_then(|dir| dir.steadily(Self::read)))
     }
 
-    fn read(dir: &ProcDir) -> Result<Self, Stop> {
+    pub(super) fn read(dir: &ProcDir) -> Result<Self, Stop> {
         let [exe, cwd, root] = [dir.link_fact("exe")?, dir.link_fact("cwd")?, dir.link_fact("root")?];
         let cmdline = arguments(&dir.read("cmdline")?);
         let limits = dir.read("limits")?;

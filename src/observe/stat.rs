@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
-use super::Device;
 use super::bytes::{number, words};
+use super::{Device, Process};
 
 /// What a process is doing, by the letter of [proc_pid_stat(5)].
 ///
@@ -81,18 +81,18 @@ impl fmt::Display for State {
 
 /// The part of `/proc/PID/stat` that is used here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) pid: Pid,
-    pub(super) comm: OsString,
-    pub(super) state: State,
-    pub(super) ppid: Pid,
+pub(crate) struct Stat {
+    pub(crate) pid: Pid,
+    pub(crate) comm: OsString,
+    pub(crate) state: State,
+    pub(crate) ppid: Pid,
     pub(super) pgid: Pid,
-    pub(super) sid: Pid,
-    pub(super) tty: Option<Device>,
+    pub(crate) sid: Pid,
+    pub(crate) tty: Option<Device>,
     pub(super) tpgid: Option<Pid>,
     /// Whether its first thread is ending or has ended; others may go on.
     pub(super) exiting: bool,
-    pub(super) threads: u32,
+    pub(crate) threads: u32,
     pub(super) start_time_ticks: u64,
 }
 
@@ -107,7 +107,30 @@ pub(crate) fn since_boot(ticks: u64) -> Option<Duration> {
     Some(Duration::from_secs(ticks / per_s) + Duration::from_nanos(rest_ns))
 }
 
+impl From<&Process> for Stat {
+    fn from(process: &Process) -> Self {
+        Self {
+            pid: process.pid,
+            comm: process.comm.clone(),
+            state: process.state,
+            ppid: process.ppid,
+            pgid: process.pgid,
+            sid: process.sid,
+            tty: process.tty,
+            tpgid: process.tpgid,
+            exiting: process.state.is_zombie(),
+            threads: process.threads,
+            start_time_ticks: process.start_time_ticks,
+        }
+    }
+}
+
 impl Stat {
+    /// See [`Process::is_zombie`].
+    pub(crate) fn is_zombie(&self) -> bool {
+        self.state.is_zombie() && self.threads <= 1
+    }
+
     /// Whether the process was being removed while the kernel wrote this, and so left out its
     /// relatives: parent 0, group and session -1, no threads.
     pub(super) fn is_void(&self) -> bool {

@@ -1,10 +1,11 @@
 //! Claims about what a process holds open.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use super::subject::{lines, list, of_descriptors};
+use super::subject::{descriptors, lines, list, of_descriptors};
 use super::{Claim, Finding};
 use crate::observe::{Descriptor, Descriptors, Inode, Target, View};
 
@@ -12,11 +13,7 @@ const STDIO: [(&str, RawFd); 3] = [("stdin", 0), ("stdout", 1), ("stderr", 2)];
 
 /// Its standard input, output and error are `/dev/null`.
 pub fn stdio_is_null() -> Claim<View> {
-    of_descriptors("its standard streams are /dev/null", |all| {
-        let is_null = |fd| all.get(fd).is_some_and(|stream: &Descriptor| stream.target == Target::Null);
-        let finding = Finding::new(STDIO.iter().all(|(_, fd)| is_null(*fd)));
-        STDIO.iter().fold(finding, |finding, (name, fd)| finding.with(*name, target(all, *fd)))
-    })
+    of_streams("its standard streams are /dev/null", &STDIO, |target| *target == Target::Null)
 }
 
 /// Its standard input is the file, terminal or device `path`, without symbolic links.
@@ -34,16 +31,34 @@ pub fn stderr_is(path: impl Into<PathBuf>) -> Claim<View> {
     stream_is(2, path.into())
 }
 
-fn stream_is(fd: RawFd, path: PathBuf) -> Claim<View> {
-    let name = STDIO.iter().find(|(_, number)| *number == fd).map_or("descriptor", |(name, _)| name);
-    of_descriptors(format!("its {name} is {}", path.display()), move |all| {
-        let holds = all.get(fd).is_some_and(|stream| leads_to(&stream.target, &path));
-        Finding::new(holds).with(name, target(all, fd))
-    })
+fn stream_is(fd: usize, path: PathBuf) -> Claim<View> {
+    let text = format!("its {} is {}", STDIO[fd].0, path.display());
+    of_streams(text, &STDIO[fd..=fd], move |target| leads_to(target, &path))
 }
 
-fn target(all: &Descriptors, fd: RawFd) -> String {
-    all.get(fd).map_or("closed".to_owned(), |descriptor| descriptor.target.to_string())
+/// A claim that all of these standard streams lead where `holds` says.
+fn of_streams(
+    text: impl Into<Cow<'static, str>>,
+    streams: &'static [(&str, RawFd)],
+    holds: impl Fn(&Target) -> bool + Send + Sync + 'static,
+) -> Claim<View> {
+    Claim::new(text, move |view: &View| {
+        let quick = view.standard_streams();
+        let target = |fd: RawFd| match quick {
+            Some(targets) => Ok(targets.get(fd as usize)),
+            None => descriptors(view).map(|all| all.get(fd).map(|descriptor| &descriptor.target)),
+        };
+        let targets = streams.iter().map(|(_, fd)| target(*fd)).collect::<Result<Vec<_>, Finding>>();
+        let targets = match targets {
+            Ok(targets) => targets,
+            Err(finding) => return finding,
+        };
+        let finding = Finding::new(targets.iter().all(|target| target.is_some_and(&holds)));
+        streams.iter().zip(targets).fold(finding, |finding, ((name, _), target)| match target {
+            Some(target) => finding.with(*name, target),
+            None => finding.with(*name, "closed"),
+        })
+    })
 }
 
 /// Whether it is what is now called `path`.

@@ -6,34 +6,34 @@ use std::path::PathBuf;
 
 use predicates::Predicate;
 
-use super::subject::{of_process, state, unreadable};
+use super::subject::{self, of_process, of_stat, state, state_of, unreadable};
 use super::text::{about, look_at};
 use super::{Claim, Finding, NamedProcess};
-use crate::observe::{Fact, Observed, Process, View};
+use crate::observe::{Fact, Observed, Stat, View};
 
 /// It exists and has not ended.
 pub fn alive() -> Claim<View> {
-    of_life("it is alive", |process| process.is_some_and(|process| !process.is_zombie()))
+    of_life("it is alive", |stat| stat.is_some_and(|stat| !stat.is_zombie()))
 }
 
 /// It has ended: nothing is left of it, or only a zombie.
 pub fn ended() -> Claim<View> {
-    of_life("it has ended", |process| process.is_none_or(Process::is_zombie))
+    of_life("it has ended", |stat| stat.is_none_or(Stat::is_zombie))
 }
 
 /// Nothing is left of it: it has ended and been reaped.
 pub fn gone() -> Claim<View> {
-    of_life("it is gone", |process| process.is_none())
+    of_life("it is gone", |stat| stat.is_none())
 }
 
 /// It has ended, but has not been reaped. What is gone is neither a zombie nor `not` one; see [`gone`] and [`alive`].
 pub fn zombie() -> Claim<View> {
-    of_process("it is a zombie", |process| Finding::new(process.is_zombie()).with("state", state(process)))
+    of_stat("it is a zombie", |stat| Finding::new(stat.is_zombie()).with("state", state_of(stat)))
 }
 
-fn of_life(text: &'static str, judge: fn(Option<&Process>) -> bool) -> Claim<View> {
-    Claim::new(text, move |view: &View| match view.process() {
-        Ok(Observed::Present(process)) => Finding::new(judge(Some(process))).with("state", state(process)),
+fn of_life(text: &'static str, judge: fn(Option<&Stat>) -> bool) -> Claim<View> {
+    Claim::new(text, move |view: &View| match view.stat() {
+        Ok(Observed::Present(stat)) => Finding::new(judge(Some(&stat))).with("state", state_of(&stat)),
         Ok(Observed::Gone) => {
             Finding::new(judge(None)).with("process", format_args!("pid {} is gone", view.pid()))
         }
@@ -43,26 +43,26 @@ fn of_life(text: &'static str, judge: fn(Option<&Process>) -> bool) -> Claim<Vie
 
 /// It leads its session, as after setsid(2).
 pub fn session_leader() -> Claim<View> {
-    of_process("it leads its session", |process| leading(process, true))
+    of_stat("it leads its session", |stat| leading(stat, true))
 }
 
 /// It does not lead its session, as after a second fork, and so can acquire no controlling terminal by opening one.
 pub fn not_session_leader() -> Claim<View> {
-    of_process("it does not lead its session", |process| leading(process, false))
+    of_stat("it does not lead its session", |stat| leading(stat, false))
 }
 
-fn leading(process: &Process, wanted: bool) -> Finding {
-    Finding::new(process.is_session_leader() == wanted)
-        .with("session", format_args!("{}, and it is pid {}", process.sid, process.pid))
+fn leading(stat: &Stat, wanted: bool) -> Finding {
+    Finding::new((stat.sid == stat.pid) == wanted)
+        .with("session", format_args!("{}, and it is pid {}", stat.sid, stat.pid))
 }
 
 /// It has no controlling terminal.
 pub fn no_terminal() -> Claim<View> {
-    of_process("it has no controlling terminal", |process| {
-        let finding = Finding::new(!process.has_controlling_terminal());
-        match process.tty {
+    of_stat("it has no controlling terminal", |stat| {
+        let finding = Finding::new(stat.tty.is_none());
+        match stat.tty {
             Some(device) => {
-                finding.with("terminal", format_args!("device {device}")).with("session", process.sid)
+                finding.with("terminal", format_args!("device {device}")).with("session", stat.sid)
             }
             None => finding.with("terminal", "none"),
         }
@@ -74,30 +74,34 @@ pub fn no_terminal() -> Claim<View> {
 /// Under the fixtures a daemon whose parent has ended is a child of the reaper, not of pid 1.
 pub fn child_of(parent: impl Into<NamedProcess>) -> Claim<View> {
     let parent = parent.into();
-    of_process(format!("its parent is {parent}"), move |process| of_parent(process, &parent, true))
+    of_stat(format!("its parent is {parent}"), move |stat| of_parent(stat, &parent, true))
 }
 
 /// Its parent is not `parent`; for a daemon, the process that started it.
 pub fn not_child_of(parent: impl Into<NamedProcess>) -> Claim<View> {
     let parent = parent.into();
-    of_process(format!("its parent is not {parent}"), move |process| of_parent(process, &parent, false))
+    of_stat(format!("its parent is not {parent}"), move |stat| of_parent(stat, &parent, false))
 }
 
-fn of_parent(process: &Process, parent: &NamedProcess, wanted: bool) -> Finding {
-    Finding::new((process.ppid == parent.pid) == wanted).with("parent", format_args!("pid {}", process.ppid))
+fn of_parent(stat: &Stat, parent: &NamedProcess, wanted: bool) -> Finding {
+    Finding::new((stat.ppid == parent.pid) == wanted).with("parent", format_args!("pid {}", stat.ppid))
 }
 
 /// Its working directory is `directory`, without symbolic links.
 pub fn cwd(directory: impl Into<PathBuf>) -> Claim<View> {
     let directory = directory.into();
-    of_process(format!("its working directory is {}", directory.display()), move |process| {
-        let name = "working directory";
-        match &process.cwd {
-            Fact::Known(path) => Finding::new(*path == directory).with(name, path.display()),
-            Fact::Denied => Finding::unknown().with(name, "hidden: permission denied"),
-            Fact::Absent => Finding::new(false).with(name, "none"),
-            Fact::TooLong => Finding::unknown().with(name, "a path too long for the kernel to tell"),
+    let name = "working directory";
+    Claim::new(format!("its {name} is {}", directory.display()), move |view: &View| match view.cwd() {
+        Ok(Observed::Present(Fact::Known(path))) => {
+            Finding::new(*path == directory).with(name, path.display())
         }
+        Ok(Observed::Present(Fact::Denied)) => Finding::unknown().with(name, "hidden: permission denied"),
+        Ok(Observed::Present(Fact::Absent)) => Finding::new(false).with(name, "none"),
+        Ok(Observed::Present(Fact::TooLong)) => {
+            Finding::unknown().with(name, "a path too long for the kernel to tell")
+        }
+        Ok(Observed::Gone) => subject::gone(view),
+        Err(error) => unreadable(error),
     })
 }
 
@@ -114,8 +118,8 @@ pub fn comm(name: impl Into<OsString>) -> Claim<View> {
     let mut name = name.into().into_vec();
     name.truncate(15);
     let name = OsString::from_vec(name);
-    of_process(format!("its short name is {}", name.display()), move |process| {
-        Finding::new(process.comm == name).with("short name", process.comm.display())
+    of_stat(format!("its short name is {}", name.display()), move |stat| {
+        Finding::new(stat.comm == name).with("short name", stat.comm.display())
     })
 }
 
@@ -139,7 +143,5 @@ pub fn title(predicate: impl Predicate<str> + Send + Sync + 'static) -> Claim<Vi
 
 /// It has one thread.
 pub fn single_threaded() -> Claim<View> {
-    of_process("it has one thread", |process| {
-        Finding::new(process.threads == 1).with("threads", process.threads)
-    })
+    of_stat("it has one thread", |stat| Finding::new(stat.threads == 1).with("threads", stat.threads))
 }

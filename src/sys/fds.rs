@@ -1,17 +1,36 @@
-//! Descriptors that nobody in the process may own: dup3(2), `F_GETFD` of fcntl(2).
+//! Descriptors that nobody in the process may own: dup3(2), fstat(2), `F_GETFD` of fcntl(2).
 
 use nix::errno::Errno;
+#[cfg(feature = "harness")]
+use nix::sys::stat::fstat;
 use std::fs;
 use std::io;
+#[cfg(feature = "harness")]
+use std::os::fd::BorrowedFd;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 /// The descriptors above 2 that came from whoever executed this program: those without close-on-exec, which
 /// they could not have survived the exec with.
 pub(crate) fn inherited() -> io::Result<Vec<RawFd>> {
-    let names = fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
+    Ok(open()?.into_iter().filter(|&fd| fd > 2 && survives_exec(fd)).collect())
+}
+
+/// The descriptors of the calling thread's table, one of which, that of the list itself, is not open any more.
+fn open() -> io::Result<Vec<RawFd>> {
+    let names = fs::read_dir("/proc/thread-self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
     let names = names.collect::<io::Result<Vec<_>>>()?;
-    let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
-    Ok(numbers.filter(|&fd| fd > 2 && survives_exec(fd)).collect())
+    Ok(names.iter().filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// Each of them with the device and the number of the file that it leads to.
+#[cfg(feature = "harness")]
+pub(crate) fn own_inodes() -> io::Result<impl Iterator<Item = (RawFd, (libc::dev_t, libc::ino_t))>> {
+    let inode = |fd| {
+        // SAFETY: fstat only asks; of a number that is not open any more it answers EBADF.
+        let file = fstat(unsafe { BorrowedFd::borrow_raw(fd) }).ok()?;
+        Some((fd, (file.st_dev, file.st_ino)))
+    };
+    Ok(open()?.into_iter().filter_map(inode))
 }
 
 fn survives_exec(fd: RawFd) -> bool {
