@@ -14,15 +14,15 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::utsname::uname;
@@ -31,8 +31,8 @@ use nix::unistd::Pid;
 use super::program::Program;
 use super::raw::{self, SIGNALS, SignalMask, call};
 use super::reaper::{self, Ends, Event, RECORD_LEN};
-use super::stack::Stack;
-use super::{pidfd, wait};
+use super::stack::{self, Stack};
+use super::wait;
 
 /// What the started program gets besides its arguments and its environment.
 #[derive(Clone, Debug)]
@@ -58,12 +58,11 @@ pub(crate) struct Launched {
     /// The command, or its zombie, or (after an `Exited` record) its former pid.
     pub(crate) pid: Pid,
     pub(crate) reaper: Reaper,
-    /// Readable when the reaper has ended.
-    pub(crate) reaper_pidfd: OwnedFd,
-    /// Non-blocking; whole records of [`RECORD_LEN`] bytes.
+    /// Non-blocking; whole records of [`RECORD_LEN`] bytes. If nobody has this any more, the reaper kills everything.
     pub(crate) events: io::PipeReader,
-    /// Shut down or closed: the reaper kills everything.
-    pub(crate) control: UnixStream,
+    /// Written to: the reaper kills everything. So an order reaches it although a child of the harness, between fork and
+    /// exec, has a copy of `events` just now.
+    pub(crate) control: EventFd,
 }
 
 /// The process that is the reaper. If this is dropped, it stays.
@@ -84,16 +83,15 @@ impl Reaper {
     pub(crate) fn wait(self) {
         wait::bury(self.pid);
         // SAFETY: it has ended, and it waited until the command had ended or executed its program.
-        unsafe { self.stack.free() };
+        unsafe { self.stack.give_back() };
     }
 }
 
 /// For the reports of 87,000 deaths, in bytes: as much as any user may ask for, as a rule; pipe(7).
 const REPORTS: i32 = 1 << 20;
 
-/// How much stack the two processes get. Each needs a few KiB, without optimization too.
-const REAPER_STACK: usize = 64 * 1024;
-const COMMAND_STACK: usize = 64 * 1024;
+/// How much of the stack the reaper has; the rest is the command's. Each needs a few KiB, without optimization too.
+const REAPER_STACK: usize = stack::BYTES / 2;
 
 /// What the two processes work from until the first event is reported.
 struct Task<'a> {
@@ -142,35 +140,34 @@ fn launch_in(
     fcntl(&events, FcntlArg::F_SETPIPE_SZ(REPORTS)).ok();
     // The standard streams must not take its number.
     let reporter = if reporter.as_raw_fd() > 2 { reporter } else { reporter.try_clone()? };
-    // A socket, because shutdown(2) reaches the reaper whoever else holds a copy of our end just now, in a
-    // child between fork and exec.
-    let (control, listener) = UnixStream::pair()?;
-    let stack = Stack::new(COMMAND_STACK + REAPER_STACK)?;
+    let control = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+    let stack = Stack::take()?;
     let task = Task {
         program,
         setup,
         output: output.map(|stream| stream.as_raw_fd()),
-        ends: Ends { control: listener.as_raw_fd(), events: reporter.as_raw_fd() },
+        ends: Ends { control: control.as_fd().as_raw_fd(), events: reporter.as_raw_fd() },
+        // Below that of the reaper, which waits meanwhile.
         command_stack: stack.top_less(REAPER_STACK),
     };
     let flags = if shared { libc::CLONE_VM } else { 0 };
-    // SAFETY: the stack is freed only when the process has ended. `task` lives until the process has reported an event,
+    // SAFETY: the stack is given back only when the process has ended. `task` lives until the process has reported an event,
     // or has ended, and it calls no C library.
     let pid = with_signals_blocked(|| unsafe { raw::clone(flags, stack.top_less(0), lead, &task) });
-    drop((listener, reporter));
+    drop(reporter);
     let reaper = match pid {
         Ok(pid) => Reaper { pid, stack },
         Err(errno) => {
             // SAFETY: there is no such process.
-            unsafe { stack.free() };
+            unsafe { stack.give_back() };
             return Err(errno.into());
         }
     };
     let events = io::PipeReader::from(events);
-    match introduce(&reaper, &events) {
-        Ok((pid, reaper_pidfd)) => Ok(Launched { pid, reaper, reaper_pidfd, events, control }),
+    match introduce(&events) {
+        Ok(pid) => Ok(Launched { pid, reaper, events, control }),
         Err(error) => {
-            drop(control);
+            drop(events);
             reaper.wait();
             Err(error)
         }
@@ -178,14 +175,13 @@ fn launch_in(
 }
 
 /// Waits until the command has executed its program, or could not.
-fn introduce(reaper: &Reaper, mut events: &io::PipeReader) -> io::Result<(Pid, OwnedFd)> {
+fn introduce(mut events: &io::PipeReader) -> io::Result<Pid> {
     let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLIN)];
     while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
     let mut record = [0; RECORD_LEN];
     events.read_exact(&mut record)?;
     match Event::decode(&record) {
-        // The reaper is our child and not yet waited for, so the number is still its own.
-        Some(Event::Started(command)) => Ok((command, pidfd::open(reaper.pid)?)),
+        Some(Event::Started(command)) => Ok(command),
         Some(Event::Failed(errno)) => Err(errno.into()),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -329,7 +325,7 @@ mod tests {
         }
     }
 
-    fn run(shared: bool, program: &str) -> io::Result<(Launched, Vec<Event>)> {
+    fn run(shared: bool, program: &str) -> io::Result<(Pid, Vec<Event>)> {
         let arguments = [program, "-c", "exit 3"].map(OsStr::new);
         let program = Program::new(OsStr::new(program), arguments, [], None).unwrap();
         let setup = Setup {
@@ -342,25 +338,22 @@ mod tests {
             terminal: None,
         };
         let null = File::options().write(true).open("/dev/null").unwrap();
-        let launched = launch_in(shared, &program, &setup, [null.as_fd(); 2])?;
-        let mut ended = [PollFd::new(launched.reaper_pidfd.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut ended, PollTimeout::NONE), Ok(1));
+        let mut launched = launch_in(shared, &program, &setup, [null.as_fd(); 2])?;
+        launched.reaper.wait();
         let mut records = Vec::new();
-        (&launched.events).read_to_end(&mut records).unwrap();
-        let events = records.as_chunks().0.iter().filter_map(Event::decode).collect();
-        Ok((launched, events))
+        launched.events.read_to_end(&mut records).unwrap();
+        Ok((launched.pid, records.as_chunks().0.iter().filter_map(Event::decode).collect()))
     }
 
     /// On a machine that shares memory, and on one that does not.
     #[test]
     fn the_reaper_may_run_in_our_memory_or_in_a_copy() {
         for shared in [true, false] {
-            let (launched, events) = run(shared, "sh").unwrap();
-            assert_eq!(events, [Event::Exited(launched.pid, 3 << 8), Event::Empty]);
-            launched.reaper.wait();
-            let error = run(shared, "/nonexistent").map(drop).unwrap_err();
+            let (pid, events) = run(shared, "sh").unwrap();
+            assert_eq!(events, [Event::Exited(pid, 3 << 8), Event::Empty]);
+            let error = run(shared, "/nonexistent").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(Errno::ENOENT as i32));
-            let error = run(shared, "/dev/null").map(drop).unwrap_err();
+            let error = run(shared, "/dev/null").unwrap_err();
             assert_eq!(error.raw_os_error(), Some(Errno::EACCES as i32));
         }
     }

@@ -64,9 +64,9 @@ impl Event {
 /// The descriptors that the reaper keeps.
 #[derive(Clone, Copy)]
 pub(super) struct Ends {
-    /// Readable or at end of file: kill the tree.
+    /// Readable: kill the tree.
     pub(super) control: RawFd,
-    /// Where the [`Event`]s go; a non-blocking pipe.
+    /// Where the [`Event`]s go: a non-blocking pipe. Without a reader: kill the tree.
     pub(super) events: RawFd,
 }
 
@@ -127,12 +127,11 @@ fn watch(ends: Ends, deaths: RawFd) {
             Reaped::PipeFull => libc::POLLOUT,
         };
         let polled = |fd, events| libc::pollfd { fd, events, revents: 0 };
-        // Without a reader the pipe is in error for good; poll would return at once for ever.
-        let pipe = if wanted == 0 { -1 } else { ends.events };
+        // That a pipe is without a reader is told unasked.
         let mut fds =
-            [polled(ends.control, libc::POLLIN), polled(deaths, libc::POLLIN), polled(pipe, wanted)];
+            [polled(ends.control, libc::POLLIN), polled(deaths, libc::POLLIN), polled(ends.events, wanted)];
         poll(&mut fds, None);
-        if fds[0].revents != 0 {
+        if fds[0].revents != 0 || fds[2].revents & libc::POLLERR != 0 {
             return;
         }
         drain(deaths);
