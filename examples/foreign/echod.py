@@ -1,20 +1,18 @@
 #!/usr/bin/env python3
 """A daemon that answers each line with itself, to be tested from Rust: echod.py PIDFILE SOCKET"""
-import fcntl, os, signal, socket, sys
+import fcntl, os, pathlib, signal, socket, sys
 
-pidfile, path = sys.argv[1:]
-lock = open(pidfile, "a", buffering=1)
+lock, path = open(sys.argv[1], "a"), sys.argv[2]
 ready, report = os.pipe()
 if os.fork():  # The command waits here until the daemon works, or has died.
     os.close(report)
     sys.exit(0 if os.read(ready, 1) else 1)
 os.setsid()
 try:
-    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Dropped by the kernel, whatever the end. The file stays.
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Dropped by the kernel, whatever the end. The file stays.
 except OSError:
-    sys.exit(f"{pidfile}: already running as pid {open(pidfile).read().strip()}")
-lock.truncate(0)
-print(os.getpid(), file=lock)
+    sys.exit(f"{lock.name}: already running as pid {open(lock.name).read().strip()}")
+pathlib.Path(lock.name).write_text(f"{os.getpid()}\n")
 signal.signal(signal.SIGTERM, lambda *_: (os.unlink(path), sys.exit(0)))
 server = socket.create_server(path, family=socket.AF_UNIX)
 os.chdir("/")
@@ -22,6 +20,4 @@ for stream in (0, 1, 2):
     os.dup2(os.open(os.devnull, os.O_RDWR), stream)
 os.write(report, b"!")
 while True:
-    client, _ = server.accept()
-    client.sendall(client.recv(4096))
-    client.close()
+    with server.accept()[0] as client: client.sendall(client.recv(4096))

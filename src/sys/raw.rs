@@ -40,6 +40,7 @@ pub(super) const CAN_SHARE_MEMORY: bool =
 /// # Safety
 ///
 /// As [`call`].
+// SAFETY: see above.
 pub(super) unsafe fn invoke(number: c_long, arguments: &[usize]) -> nix::Result<usize> {
     let mut all = [0; 6];
     all.iter_mut().zip(arguments).for_each(|(to, from)| *to = *from);
@@ -54,6 +55,7 @@ fn checked(result: isize) -> nix::Result<usize> {
 }
 
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+// SAFETY: to be called as `invoke` is.
 unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     let result;
     // SAFETY: the convention of syscall(2) for this architecture; the caller answers for the rest.
@@ -70,6 +72,7 @@ unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
 }
 
 #[cfg(target_arch = "aarch64")]
+// SAFETY: to be called as `invoke` is.
 unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     let result;
     // SAFETY: the convention of syscall(2) for this architecture; the caller answers for the rest.
@@ -85,6 +88,7 @@ unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
 }
 
 #[cfg(not(any(target_arch = "aarch64", all(target_arch = "x86_64", target_pointer_width = "64"))))]
+// SAFETY: to be called as `invoke` is.
 unsafe fn trap(number: c_long, [a, b, c, d, e, f]: [usize; 6]) -> isize {
     // SAFETY: the caller answers for the arguments.
     match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
@@ -105,6 +109,7 @@ pub(super) type Entry<T> = extern "C" fn(&T) -> !;
 /// `stack` must be aligned to 16 bytes, and the memory below it, as much as `entry` needs, belong to the new process for as
 /// long as that runs. What `argument` borrows must outlive its use there. If the caller may have other threads, `entry`
 /// must keep to what is async-signal-safe; if it shares the memory, it must not even call the C library.
+// SAFETY: see above.
 pub(super) unsafe fn clone<T>(
     flags: c_int,
     stack: *mut u8,
@@ -117,6 +122,7 @@ pub(super) unsafe fn clone<T>(
 }
 
 #[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
+// SAFETY: to be called as `clone` is.
 unsafe fn branch(flags: usize, stack: *mut u8, entry: usize, argument: usize) -> isize {
     let result;
     // SAFETY: the new process goes on behind the call with the registers of this one, but another stack, and never
@@ -141,6 +147,7 @@ unsafe fn branch(flags: usize, stack: *mut u8, entry: usize, argument: usize) ->
 }
 
 #[cfg(target_arch = "aarch64")]
+// SAFETY: to be called as `clone` is.
 unsafe fn branch(flags: usize, stack: *mut u8, entry: usize, argument: usize) -> isize {
     let result;
     // SAFETY: the new process goes on behind the call with the registers of this one, but another stack, and never
@@ -163,6 +170,7 @@ unsafe fn branch(flags: usize, stack: *mut u8, entry: usize, argument: usize) ->
 }
 
 #[cfg(not(any(target_arch = "aarch64", all(target_arch = "x86_64", target_pointer_width = "64"))))]
+// SAFETY: to be called as `clone` is.
 unsafe fn branch(flags: usize, _: *mut u8, entry: usize, argument: usize) -> isize {
     let flags = flags & !(libc::CLONE_VM as usize);
     let [first, second] = if cfg!(target_arch = "s390x") { [0, flags] } else { [flags, 0] };

@@ -69,6 +69,7 @@ impl Stack {
     /// # Safety
     ///
     /// Nobody uses it any more.
+    // SAFETY: see above.
     pub(super) unsafe fn give_back(self) {
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < MOST_SPARE {

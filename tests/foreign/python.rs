@@ -1,4 +1,4 @@
-//! `examples/foreign/echod.py`, a daemon of twenty lines.
+//! `examples/foreign/echod.py`, a daemon of twenty lines of code.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
