@@ -60,6 +60,8 @@ pub mod check;
 pub mod cli;
 pub mod daemon;
 #[cfg(feature = "harness")]
+pub mod explore;
+#[cfg(feature = "harness")]
 pub mod fixture;
 #[cfg(feature = "harness")]
 pub mod guide;

@@ -1,0 +1,3 @@
+//! The explorer: the interleavings of several starts of a daemon, and the schedules that it saves.
+
+pub mod schedule;
