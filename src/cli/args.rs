@@ -17,6 +17,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Check(Box<CheckArgs>),
+    Show(ShowArgs),
     Inspect(InspectArgs),
     Profiles(ProfilesArgs),
     Helper(HelperArgs),
@@ -115,6 +116,22 @@ pub(super) struct OutputArgs {
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+/// Draw a saved schedule
+///
+/// One column a task, one row an operation; nothing is run. With --json the schedule is written as it is saved.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 it is drawn, 2 usage, or FILE is not a schedule.")]
+pub(super) struct ShowArgs {
+    /// The schedule, as `race --save` writes it
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Show every step, those too that no other task could see
+    #[arg(long)]
+    pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 /// Show who owns a pidfile, what it holds, and its tree

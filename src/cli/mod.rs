@@ -15,6 +15,8 @@ mod process;
 mod profiles;
 mod program;
 mod progress;
+mod schedule_view;
 mod select;
+mod show;
 
 pub use command::main;

@@ -1,0 +1,137 @@
+//! What stands beside a step in the browser: the call in full, and the state after it with what it changed marked.
+
+use super::html::escape;
+use super::race::{Drawing, FileState, State};
+use std::fmt::Write;
+
+/// The state after step `index`.
+pub(super) fn view(drawing: &Drawing, index: usize) -> String {
+    let step = &drawing.steps[index];
+    let (before, after) = (drawing.before(index), &step.state);
+    let mut text = format!("<div class=\"view\"><div class=\"{}\">", class(drawing, &step.task));
+    let (number, task) = (index + 1, escape(step.task.trim_start_matches('!')));
+    let who = if step.is_signal() { format!("a signal to {task}") } else { task };
+    let _ = write!(text, "<h3>Step {number}: {who}</h3>");
+    let result = if step.result.is_empty() { String::new() } else { format!(" = {}", step.result) };
+    let call = format!("{}{result}", step.operation);
+    let _ = write!(text, "<code class=\"call\">{}</code>", escape(&call));
+    text += "<h4>alive after it</h4>";
+    text += &tasks(drawing, &before.running, &after.running);
+    if !step.others.is_empty() {
+        text += "<h4>could have gone instead</h4>";
+        step.others.iter().for_each(|task| text += &chip(drawing, task, ""));
+    }
+    text += "</div><div><h4>names, contents and locks after it</h4>";
+    text += &files(before, after);
+    text + "</div></div>"
+}
+
+/// The colour of the task's contender.
+fn class(drawing: &Drawing, task: &str) -> String {
+    let task = task.trim_start_matches('!');
+    let lane = drawing.lanes.iter().find(|lane| lane.task == task);
+    format!("l{}", lane.map_or(0, |lane| lane.contender % 8))
+}
+
+fn chip(drawing: &Drawing, task: &str, more: &str) -> String {
+    let shown = match task.strip_prefix('!') {
+        Some(task) => format!("signal to {task}"),
+        None => task.to_owned(),
+    };
+    format!("<span class=\"task {}{more}\">{}</span>", class(drawing, task), escape(&shown))
+}
+
+fn tasks(drawing: &Drawing, before: &[String], after: &[String]) -> String {
+    let mut text = String::new();
+    for task in after {
+        text += &chip(drawing, task, if before.contains(task) { "" } else { " new" });
+    }
+    for task in before.iter().filter(|task| !after.contains(task)) {
+        text += &chip(drawing, task, " gone");
+    }
+    if text.is_empty() { "<span class=\"dim\">nobody</span>".to_owned() } else { text }
+}
+
+fn files(before: &State, after: &State) -> String {
+    let (old, new) = (before.files(), after.files());
+    let old: Vec<_> = old.iter().filter(|file| file.matters()).collect();
+    let new: Vec<_> = new.iter().filter(|file| file.matters()).collect();
+    if old.is_empty() && new.is_empty() {
+        return "<span class=\"dim\">no file</span>".to_owned();
+    }
+    let mut text = String::from("<table class=\"files\">");
+    for file in &new {
+        text += &file_row(old.iter().find(|known| known.file == file.file).copied(), Some(file));
+    }
+    for file in old.iter().filter(|file| !new.iter().any(|known| known.file == file.file)) {
+        text += &file_row(Some(file), None);
+    }
+    text + "</table>"
+}
+
+/// One file; what is new in it is marked, and what is gone is struck through.
+fn file_row(old: Option<&FileState<'_>>, new: Option<&FileState<'_>>) -> String {
+    let names = |state: Option<&FileState<'_>>| -> Vec<String> {
+        state.map(|state| state.names.iter().map(|name| (*name).to_owned()).collect()).unwrap_or_default()
+    };
+    let content = |state: Option<&FileState<'_>>| -> Vec<String> {
+        state.map(FileState::shown_content).into_iter().filter(|content| !content.is_empty()).collect()
+    };
+    let locks = |state: Option<&FileState<'_>>| -> Vec<String> {
+        let locks = state.map(|state| state.locks.as_slice()).unwrap_or_default();
+        locks.iter().map(|(kind, task)| format!("locked by {task} ({kind})")).collect()
+    };
+    let mut called = difference(&names(old), &names(new), "code");
+    if new.is_some_and(|new| new.names.is_empty()) {
+        called += "<span class=\"nobody\">no name</span>";
+    }
+    let file = escape(new.or(old).map_or("", |state| state.file));
+    let content = difference(&content(old), &content(new), "code");
+    let locks = difference(&locks(old), &locks(new), "small");
+    format!("<tr><td>{called}<small>file {file}</small></td><td>{content}{locks}</td></tr>")
+}
+
+fn difference(old: &[String], new: &[String], element: &str) -> String {
+    let mut text = String::new();
+    let mut add = |class: &str, item: &String| {
+        let _ = write!(text, "<{element}><span{class}>{}</span></{element}> ", escape(item));
+    };
+    for item in new {
+        add(if old.contains(item) { "" } else { " class=\"new\"" }, item);
+    }
+    old.iter().filter(|item| !new.contains(item)).for_each(|item| add(" class=\"gone\"", item));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::race::tests::drawing;
+    use super::*;
+
+    #[test]
+    fn what_a_step_changes_is_marked() {
+        let drawing = drawing();
+        let created = view(&drawing, 0);
+        assert!(created.contains("<span class=\"new\">d.pid</span>"), "{created}");
+        assert!(created.contains("<code class=\"call\">open d.pid() = 3</code>"), "{created}");
+        let locked = view(&drawing, 2);
+        assert!(locked.contains("<span class=\"new\">locked by A (POSIX write)</span>"), "{locked}");
+        let unlinked = view(&drawing, 6);
+        assert!(unlinked.contains("<span class=\"gone\">d.pid</span>"), "{unlinked}");
+        assert!(unlinked.contains("<span class=\"nobody\">no name</span>"), "{unlinked}");
+        let ended = view(&drawing, 7);
+        assert!(ended.contains("<span class=\"task l0 gone\">A</span>"), "{ended}");
+        assert!(ended.contains("<span class=\"gone\">locked by A (POSIX write)</span>"), "{ended}");
+    }
+
+    #[test]
+    fn a_signal_is_not_the_task_s_own() {
+        assert!(view(&drawing(), 5).contains("<h3>Step 6: a signal to A</h3>"));
+    }
+
+    #[test]
+    fn a_world_without_files_says_so() {
+        let files = files(&State::default(), &State::default());
+        assert_eq!(files, "<span class=\"dim\">no file</span>");
+    }
+}
