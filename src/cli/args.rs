@@ -55,16 +55,26 @@ pub(super) struct CheckArgs {
     pub(super) output: OutputArgs,
 }
 
-/// How the daemon is driven.
+/// Which daemon.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How the daemon is driven")]
-pub(super) struct DriveArgs {
+pub(super) struct SubjectArgs {
     /// The command, with placeholders; instead of the profile's own
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
     /// A built-in profile, or the path of one; arguments given here take precedence
     #[arg(long, value_name = "NAME|FILE")]
     pub(super) profile: Option<String>,
+    /// Set a variable for it, with placeholders; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+}
+
+/// How the daemon is driven.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How the daemon is driven")]
+pub(super) struct DriveArgs {
+    #[command(flatten)]
+    pub(super) subject: SubjectArgs,
     /// The argument that detaches it (--detach=--daemon); empty if it does so by itself (--detach=)
     #[arg(long, value_name = "ARG")]
     pub(super) detach: Option<String>,
@@ -80,11 +90,8 @@ pub(super) struct DriveArgs {
     /// The argument that keeps its working directory
     #[arg(long, value_name = "ARG")]
     pub(super) no_chdir: Option<String>,
-    /// Set a variable for it, with placeholders; may be repeated
-    #[arg(long, value_name = "K=V", value_parser = variable)]
-    pub(super) env: Vec<(String, String)>,
     /// How long to wait for anything that should happen [default: 10s]
-    #[arg(long, value_name = "DUR", value_parser = timeout)]
+    #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// Judge restarts on the real clock; in this version they always are
     #[arg(long)]
@@ -175,7 +182,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
         Ok(duration) => Ok(duration),
@@ -211,7 +218,7 @@ mod tests {
         let args = check(&["--only", "a.b", "c", "--skip=d,e", "--only", "f", "--", "x", "--only"]);
         assert_eq!(args.select.only, ["a.b", "c", "f"]);
         assert_eq!(args.select.skip, ["d", "e"]);
-        assert_eq!(args.drive.command, ["x", "--only"]);
+        assert_eq!(args.drive.subject.command, ["x", "--only"]);
     }
 
     #[test]
@@ -220,7 +227,7 @@ mod tests {
         assert_eq!(args.drive.detach.as_deref(), Some("--daemon"));
         assert_eq!(args.drive.foreground.as_deref(), Some("-f"));
         assert_eq!(args.drive.monitor.as_deref(), Some(""));
-        assert_eq!(args.drive.env, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!(args.drive.subject.env, [("A".to_owned(), "b=c".to_owned())]);
         assert!(fails(&["--detach", "--daemon"]).contains("unexpected argument '--daemon'"));
     }
 

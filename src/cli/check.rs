@@ -1,6 +1,6 @@
 //! `daemonproof check`.
 
-use super::args::{CheckArgs, DriveArgs};
+use super::args::{CheckArgs, DriveArgs, SubjectArgs};
 use super::exit::{Failure, Status};
 use super::explain::{explain_text, list_text};
 use super::guard;
@@ -103,7 +103,7 @@ struct Plan {
 }
 
 /// The profile that is asked for, or the built-in daemon's if nothing is, with the arguments given.
-fn profile(args: &DriveArgs) -> Result<Option<Profile>, Failure> {
+fn profile(args: &SubjectArgs) -> Result<Option<Profile>, Failure> {
     let profile = match &args.profile {
         Some(name) => Profile::find(name),
         None if args.command.is_empty() => Profile::named("reference"),
@@ -113,7 +113,7 @@ fn profile(args: &DriveArgs) -> Result<Option<Profile>, Failure> {
 }
 
 /// The command that is given, with the variables that are.
-fn given(args: &DriveArgs) -> Option<CommandLine> {
+fn given(args: &SubjectArgs) -> Option<CommandLine> {
     let (program, rest) = args.command.split_first()?;
     let command = CommandLine::new(anchored(program)).args(rest);
     Some(args.env.iter().fold(command, |command, (name, value)| command.env(name, value)))
@@ -121,10 +121,10 @@ fn given(args: &DriveArgs) -> Option<CommandLine> {
 
 impl Plan {
     fn new(args: &DriveArgs) -> Result<Self, Failure> {
-        let (given, mut profile) = (given(args), profile(args)?);
+        let (given, mut profile) = (given(&args.subject), profile(&args.subject)?);
         let mut from_profile = None;
         if let Some(profile) = &mut profile {
-            profile.env.extend(args.env.iter().cloned());
+            profile.env.extend(args.subject.env.iter().cloned());
             from_profile = command_of(profile);
         }
         let shown = given

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 const GUARD_VARIABLE: &str = "DAEMONPROOF_GUARD";
 
 /// Those that ask a program to end.
-const REQUESTS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+pub(super) const REQUESTS: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
 
 /// How long what the child left may take to die. Each is killed by its reaper, at once.
 const ENDING: Duration = Duration::from_secs(10);

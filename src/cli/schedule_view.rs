@@ -40,6 +40,7 @@ pub(super) fn drawing(schedule: &Schedule, file: Option<&Path>) -> Drawing {
             .map(|broken| Broken { invariant: broken.invariant.clone(), sentence: broken.sentence.clone() }),
         found: None,
         file: file.map(|file| file.display().to_string()),
+        pidfile: schedule.setup.pidfile.clone(),
         initial: state(&schedule.initial),
         steps: schedule.steps.iter().map(|taken| step(taken, &lanes)).collect(),
         ends: schedule

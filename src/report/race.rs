@@ -41,6 +41,8 @@ pub(crate) struct Drawing {
     pub(crate) found: Option<Found>,
     /// Where it is saved.
     pub(crate) file: Option<String>,
+    /// The name of the pidfile, as it is among the names of a state.
+    pub(crate) pidfile: String,
     /// From left to right.
     pub(crate) lanes: Vec<Lane>,
     /// Before the first step.
@@ -209,6 +211,10 @@ impl Step {
 }
 
 impl State {
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.iter().any(|(known, _)| known == name)
+    }
+
     /// Its files: those with names in the order of the names, then the others.
     pub(crate) fn files(&self) -> Vec<FileState<'_>> {
         let named = self.names.iter().map(|(_, file)| file);
@@ -330,6 +336,7 @@ pub(super) mod tests {
             }),
             found: Some(Found { executions: 12, first_execution: 1114 }),
             file: Some("my violations/running-owns-pidfile-1.json".into()),
+            pidfile: "d.pid".into(),
             lanes: vec![lane("A", "start, then stopped", 0), lane("B", "start", 1)],
             initial: state(&[], &[], &["A", "B"]),
             steps: steps(),

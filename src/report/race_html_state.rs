@@ -18,11 +18,12 @@ pub(super) fn view(drawing: &Drawing, index: usize) -> String {
     text += "<h4>alive after it</h4>";
     text += &tasks(drawing, &before.running, &after.running);
     if !step.others.is_empty() {
-        text += "<h4>could have gone instead</h4>";
+        text += "<div class=\"others\"><h4>could have gone instead</h4>";
         step.others.iter().for_each(|task| text += &chip(drawing, task, ""));
+        text += "</div>";
     }
     text += "</div><div><h4>names, contents and locks after it</h4>";
-    text += &files(before, after);
+    text += &files(&drawing.pidfile, before, after);
     text + "</div></div>"
 }
 
@@ -52,21 +53,29 @@ fn tasks(drawing: &Drawing, before: &[String], after: &[String]) -> String {
     if text.is_empty() { "<span class=\"dim\">nobody</span>".to_owned() } else { text }
 }
 
-fn files(before: &State, after: &State) -> String {
+fn files(pidfile: &str, before: &State, after: &State) -> String {
     let (old, new) = (before.files(), after.files());
-    let old: Vec<_> = old.iter().filter(|file| file.matters()).collect();
-    let new: Vec<_> = new.iter().filter(|file| file.matters()).collect();
-    if old.is_empty() && new.is_empty() {
-        return "<span class=\"dim\">no file</span>".to_owned();
+    let was = |file: &FileState<'_>| old.iter().find(|known| known.file == file.file);
+    let is_told = |file: &FileState<'_>| new.iter().any(|known| known.matters() && known.file == file.file);
+    let mut rows = String::new();
+    if !pidfile.is_empty() && !after.has_name(pidfile) {
+        let class = if before.has_name(pidfile) { "nobody new" } else { "nobody" };
+        let name = escape(pidfile);
+        let _ = write!(
+            rows,
+            "<tr><td><code>{name}</code></td><td><span class=\"{class}\">missing</span></td></tr>"
+        );
     }
-    let mut text = String::from("<table class=\"files\">");
-    for file in &new {
-        text += &file_row(old.iter().find(|known| known.file == file.file).copied(), Some(file));
+    for file in new.iter().filter(|file| file.matters()) {
+        rows += &file_row(was(file), Some(file));
     }
-    for file in old.iter().filter(|file| !new.iter().any(|known| known.file == file.file)) {
-        text += &file_row(Some(file), None);
+    for file in old.iter().filter(|file| file.matters() && !is_told(file)) {
+        rows += &file_row(Some(file), None);
     }
-    text + "</table>"
+    match rows.is_empty() {
+        true => "<span class=\"dim\">no file</span>".to_owned(),
+        false => format!("<table class=\"files\">{rows}</table>"),
+    }
 }
 
 /// One file; what is new in it is marked, and what is gone is struck through.
@@ -125,13 +134,23 @@ mod tests {
     }
 
     #[test]
+    fn what_stays_is_not_marked() {
+        let drawing = drawing();
+        assert!(!view(&drawing, 3).contains("class=\"new\""), "{}", view(&drawing, 3));
+        let locked = view(&drawing, 8);
+        assert!(locked.contains("<span>&quot;1001\\n&quot;</span>"), "its content is old: {locked}");
+        assert!(locked.contains("<span class=\"nobody\">missing</span>"), "{locked}");
+        assert!(view(&drawing, 6).contains("<span class=\"nobody new\">missing</span>"));
+    }
+
+    #[test]
     fn a_signal_is_not_the_task_s_own() {
         assert!(view(&drawing(), 5).contains("<h3>Step 6: a signal to A</h3>"));
     }
 
     #[test]
     fn a_world_without_files_says_so() {
-        let files = files(&State::default(), &State::default());
+        let files = files("", &State::default(), &State::default());
         assert_eq!(files, "<span class=\"dim\">no file</span>");
     }
 }

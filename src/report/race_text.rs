@@ -117,6 +117,9 @@ fn finish(drawing: &Drawing, look: Look) -> String {
         let says = if end.says.is_empty() { String::new() } else { format!(": {}", end.says) };
         facts.push((end.task.clone(), format!("{}{says}", end.end)));
     }
+    if !drawing.pidfile.is_empty() && !state.has_name(&drawing.pidfile) {
+        facts.push((drawing.pidfile.clone(), "missing".to_owned()));
+    }
     for file in state.files().iter().filter(|file| file.matters()) {
         let name = if file.names.is_empty() { "(no name)".to_owned() } else { file.names.join(", ") };
         let locks = file.locks.iter().map(|(kind, task)| format!("locked by {task} ({kind})"));
