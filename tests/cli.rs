@@ -9,6 +9,8 @@ mod check;
 mod inspect;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
+#[path = "cli/show.rs"]
+mod show;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/usage.rs"]

@@ -19,7 +19,8 @@ function board(section) {
     if (!row) return;
     const fold = row.classList.contains("within") && row.parentElement.querySelector("input");
     if (fold) fold.checked = true;
-    row.focus();
+    row.focus({ preventScroll: true });
+    row.querySelector(".op").scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   function beside(step) {
     const seen = rows.filter((row) => row === current || row.offsetParent !== null);
