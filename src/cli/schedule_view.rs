@@ -42,7 +42,7 @@ pub(super) fn drawing(schedule: &Schedule, file: Option<&Path>) -> Drawing {
         file: file.map(|file| file.display().to_string()),
         pidfile: schedule.setup.pidfile.clone(),
         initial: state(&schedule.initial),
-        steps: schedule.steps.iter().map(|taken| step(taken, &lanes)).collect(),
+        steps: (0..schedule.steps.len()).map(|index| step(schedule, index, &lanes)).collect(),
         ends: schedule
             .processes
             .iter()
@@ -99,7 +99,9 @@ fn role(setup: &Setup, task: &str) -> String {
     }
 }
 
-fn step(taken: &Step, lanes: &[Lane]) -> race::Step {
+fn step(schedule: &Schedule, index: usize, lanes: &[Lane]) -> race::Step {
+    let taken = &schedule.steps[index];
+    let before = index.checked_sub(1).map_or(&schedule.initial, |index| &schedule.steps[index].state);
     let target = target(&taken.task);
     race::Step {
         lane: lanes.iter().position(|lane| lane.task == target).unwrap_or(0),
@@ -110,9 +112,28 @@ fn step(taken: &Step, lanes: &[Lane]) -> race::Step {
         result: taken.result.clone(),
         note: taken.note.clone(),
         objects: taken.object.split(", ").filter(|object| !object.is_empty()).map(str::to_owned).collect(),
-        remark: taken.remark.clone(),
+        remark: Some(&taken.remark)
+            .filter(|remark| !remark.is_empty())
+            .cloned()
+            .or_else(|| remark(before, taken))
+            .unwrap_or_default(),
         state: state(&taken.state),
     }
+}
+
+/// What is odd about the step whoever makes it: a lock on a file that nobody else can come upon, and the loss of the
+/// last name of a file that another task has locked.
+fn remark(before: &State, taken: &Step) -> Option<String> {
+    let after = &taken.state;
+    let is_named = |state: &State, file: &str| state.names.iter().any(|(_, known)| known == file);
+    let mut locked = after.locks.iter().filter(|lock| !before.locks.contains(lock)).map(|(file, ..)| file);
+    if let Some(file) = locked.find(|file| !is_named(after, file)) {
+        return Some(format!("{file} has no name any more"));
+    }
+    let is_lost = |file: &str| is_named(before, file) && !is_named(after, file);
+    let mut others = after.locks.iter().filter(|(_, _, holder)| *holder != taken.task);
+    let (file, _, holder) = others.find(|(file, ..)| is_lost(file))?;
+    Some(format!("{file} is locked by {holder}"))
 }
 
 fn state(state: &State) -> race::State {
@@ -178,6 +199,25 @@ mod tests {
         assert_eq!(tasks, ["A", "A.2", "A.2.1", "A.10", "B", "C"]);
         assert_eq!(lanes[2].role, "child of A.2");
         assert_eq!(drawing(&schedule, None).steps[2].lane, 2);
+    }
+
+    #[test]
+    fn what_is_odd_is_pointed_out() {
+        let mut schedule = handover();
+        schedule.steps.iter_mut().for_each(|step| step.remark.clear());
+        let remarks = |schedule: &Schedule| -> Vec<(usize, String)> {
+            let steps = drawing(schedule, None).steps.into_iter().enumerate();
+            steps
+                .filter(|(_, step)| !step.remark.is_empty())
+                .map(|(index, step)| (index, step.remark))
+                .collect()
+        };
+        assert_eq!(remarks(&schedule), [(11, "a has no name any more".to_owned())]);
+        // A removes its own file before it exits, which is as it should be.
+        schedule.steps[9].task = "B".into();
+        assert_eq!(remarks(&schedule)[0], (9, "a is locked by A".to_owned()));
+        schedule.steps[9].remark = "why".into();
+        assert_eq!(remarks(&schedule)[0], (9, "why".to_owned()));
     }
 
     #[test]
