@@ -1,6 +1,7 @@
 //! What came of a race, and one execution of it to be drawn.
 
 use super::judged::Verdict;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// All that is to be told about a search, or about a saved schedule.
@@ -118,7 +119,7 @@ pub(crate) struct End {
 }
 
 /// One file in a state, with all that is known about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FileState<'a> {
     /// Empty if it was removed while it is still open.
     pub(crate) names: Vec<&'a str>,
@@ -216,32 +217,30 @@ impl State {
     }
 
     /// Its files: those with names in the order of the names, then the others.
-    pub(crate) fn files(&self) -> Vec<FileState<'_>> {
-        let named = self.names.iter().map(|(_, file)| file);
-        let open = self.locks.iter().map(|(file, ..)| file);
-        let filled = self.contents.iter().map(|(file, _)| file);
-        let mut files: Vec<FileState<'_>> = Vec::new();
-        for file in named.chain(open).chain(filled) {
-            if !files.iter().any(|known| known.file == file) {
-                files.push(self.file(file));
+    pub(crate) fn files<'a>(&'a self) -> Vec<FileState<'a>> {
+        let mut files: Vec<FileState<'a>> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut place = |files: &mut Vec<FileState<'a>>, file: &'a str| {
+            let next = files.len();
+            let place = *places.entry(file).or_insert(next);
+            if place == next {
+                files.push(FileState { file, ..FileState::default() });
             }
+            place
+        };
+        for (name, file) in &self.names {
+            let place = place(&mut files, file.as_str());
+            files[place].names.push(name);
+        }
+        for (file, kind, task) in &self.locks {
+            let place = place(&mut files, file.as_str());
+            files[place].locks.push((kind, task));
+        }
+        for (file, content) in &self.contents {
+            let place = place(&mut files, file.as_str());
+            files[place].content = Some(content);
         }
         files
-    }
-
-    fn file<'a>(&'a self, file: &'a str) -> FileState<'a> {
-        let names = self.names.iter().filter(|(_, leads_to)| leads_to == file);
-        let locks = self.locks.iter().filter(|(locked, ..)| locked == file);
-        FileState {
-            names: names.map(|(name, _)| name.as_str()).collect(),
-            file,
-            content: self
-                .contents
-                .iter()
-                .find(|(known, _)| known == file)
-                .map(|(_, content)| content.as_str()),
-            locks: locks.map(|(_, kind, task)| (kind.as_str(), task.as_str())).collect(),
-        }
     }
 }
 

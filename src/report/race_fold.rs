@@ -1,6 +1,7 @@
 //! Which steps of an execution are shown, and which ones stand behind an ellipsis.
 
-use super::race::{Drawing, State};
+use super::race::Drawing;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A row of the drawing.
@@ -13,56 +14,73 @@ pub(crate) enum Row {
 
 /// The rows of the drawing; with `all`, none is folded.
 pub(crate) fn rows(drawing: &Drawing, all: bool) -> Vec<Row> {
+    if all {
+        return (0..drawing.steps.len()).map(Row::Step).collect();
+    }
+    let quiet = Accesses::of(drawing).quiet();
     let mut rows = Vec::new();
     let mut next = 0;
-    while next < drawing.steps.len() {
-        let run = if all { next..next } else { quiet_run(drawing, next) };
-        match run.len() {
+    while let Some(step) = drawing.steps.get(next) {
+        let goes_on = |index: &usize| quiet[*index] && drawing.steps[*index].lane == step.lane;
+        let end = next + (next..quiet.len()).take_while(goes_on).count();
+        match end - next {
             0 | 1 => rows.push(Row::Step(next)),
-            _ => rows.push(Row::Folded(run.clone())),
+            _ => rows.push(Row::Folded(next..end)),
         }
-        next = run.end.max(next + 1);
+        next = end.max(next + 1);
     }
     rows
 }
 
-fn quiet_run(drawing: &Drawing, first: usize) -> Range<usize> {
-    let lane = drawing.steps[first].lane;
-    let mut run = first..drawing.steps.len();
-    let end = run.find(|index| drawing.steps[*index].lane != lane || !is_quiet(drawing, *index));
-    first..end.unwrap_or(drawing.steps.len())
+/// Who has to do with which object, and when.
+struct Accesses<'a> {
+    drawing: &'a Drawing,
+    /// Of each object, the steps that are about it.
+    steps: HashMap<&'a str, Vec<usize>>,
+    /// Whether a step changes anything.
+    changes: Vec<bool>,
 }
 
-fn is_quiet(drawing: &Drawing, index: usize) -> bool {
-    let step = &drawing.steps[index];
-    let is_pointed_out =
-        drawing.critical == Some(index) || drawing.is_flipped(index) || !step.remark.is_empty();
-    let ends_or_begins_a_task = drawing.before(index).running != step.state.running;
-    if is_pointed_out || ends_or_begins_a_task || step.is_signal() {
-        return false;
+impl<'a> Accesses<'a> {
+    fn of(drawing: &'a Drawing) -> Self {
+        let mut steps: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, step) in drawing.steps.iter().enumerate() {
+            step.objects.iter().for_each(|object| steps.entry(object).or_default().push(index));
+        }
+        let changes =
+            (0..drawing.steps.len()).map(|index| *drawing.before(index) != drawing.steps[index].state);
+        Self { drawing, steps, changes: changes.collect() }
     }
-    let is_shared = |object: &String| {
-        drawing.steps.iter().any(|other| other.lane != step.lane && other.objects.contains(object))
-    };
-    let mut shared = step.objects.iter().filter(|object| is_shared(object));
-    let changes = changes_names_or_locks(drawing.before(index), &step.state);
-    shared.all(|object| !changes && !is_next_to_another(drawing, index, object))
-}
 
-fn changes_names_or_locks(before: &State, after: &State) -> bool {
-    before.names != after.names || before.locks != after.locks
-}
+    fn quiet(&self) -> Vec<bool> {
+        (0..self.drawing.steps.len()).map(|index| self.is_quiet(index)).collect()
+    }
 
-/// Whether the last change of `object` before the step, or the first after it, is another task's. Of two steps that
-/// change nothing, neither learns of the other.
-fn is_next_to_another(drawing: &Drawing, index: usize, object: &String) -> bool {
-    let changes = |index: usize| *drawing.before(index) != drawing.steps[index].state;
-    let concerns =
-        |other: &usize| drawing.steps[*other].objects.contains(object) && (changes(index) || changes(*other));
-    let lane = drawing.steps[index].lane;
-    let last = (0..index).rev().find(concerns);
-    let first = (index + 1..drawing.steps.len()).find(concerns);
-    last.into_iter().chain(first).any(|other| drawing.steps[other].lane != lane)
+    fn is_quiet(&self, index: usize) -> bool {
+        let (drawing, step) = (self.drawing, &self.drawing.steps[index]);
+        let is_pointed_out =
+            drawing.critical == Some(index) || drawing.is_flipped(index) || !step.remark.is_empty();
+        let before = drawing.before(index);
+        if is_pointed_out || step.is_signal() || before.running != step.state.running {
+            return false;
+        }
+        let changes = before.names != step.state.names || before.locks != step.state.locks;
+        step.objects.iter().filter_map(|object| self.steps.get(object.as_str())).all(|accesses| {
+            let is_mine = |other: &usize| drawing.steps[*other].lane == step.lane;
+            accesses.iter().all(is_mine) || !changes && !self.is_next_to_another(index, accesses)
+        })
+    }
+
+    /// Whether the last change before the step of what the `accesses` are to, or the first one after it, is another
+    /// task's. Of two steps that change nothing, neither learns of the other.
+    fn is_next_to_another(&self, index: usize, accesses: &[usize]) -> bool {
+        let concerns = |other: &&usize| self.changes[index] || self.changes[**other];
+        let (earlier, rest) = accesses.split_at(accesses.partition_point(|other| *other < index));
+        let last = earlier.iter().rev().find(concerns);
+        let first = rest.iter().filter(|other| **other > index).find(concerns);
+        let lane = self.drawing.steps[index].lane;
+        last.into_iter().chain(first).any(|other| self.drawing.steps[*other].lane != lane)
+    }
 }
 
 #[cfg(test)]

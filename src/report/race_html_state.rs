@@ -2,7 +2,11 @@
 
 use super::html::escape;
 use super::race::{Drawing, FileState, State};
+use std::collections::HashMap;
 use std::fmt::Write;
+
+/// A daemon that opens thousands should not fill thousands of lists.
+const MOST_FILES: usize = 20;
 
 /// The state after step `index`.
 pub(super) fn view(drawing: &Drawing, index: usize) -> String {
@@ -55,8 +59,9 @@ fn tasks(drawing: &Drawing, before: &[String], after: &[String]) -> String {
 
 fn files(pidfile: &str, before: &State, after: &State) -> String {
     let (old, new) = (before.files(), after.files());
-    let was = |file: &FileState<'_>| old.iter().find(|known| known.file == file.file);
-    let is_told = |file: &FileState<'_>| new.iter().any(|known| known.matters() && known.file == file.file);
+    let was: HashMap<_, _> = old.iter().map(|file| (file.file, file)).collect();
+    let is: HashMap<_, _> = new.iter().map(|file| (file.file, file)).collect();
+    let is_told = |file: &FileState<'_>| is.get(file.file).is_some_and(|file| file.matters());
     let mut rows = String::new();
     if !pidfile.is_empty() && !after.has_name(pidfile) {
         let class = if before.has_name(pidfile) { "nobody new" } else { "nobody" };
@@ -66,11 +71,19 @@ fn files(pidfile: &str, before: &State, after: &State) -> String {
             "<tr><td><code>{name}</code></td><td><span class=\"{class}\">missing</span></td></tr>"
         );
     }
-    for file in new.iter().filter(|file| file.matters()) {
-        rows += &file_row(was(file), Some(file));
+    let gone = old.iter().filter(|file| file.matters() && !is_told(file)).map(|file| (Some(file), None));
+    let there =
+        new.iter().filter(|file| file.matters()).map(|file| (was.get(file.file).copied(), Some(file)));
+    let mut all: Vec<_> = there.chain(gone).collect();
+    if all.len() > MOST_FILES {
+        // What is the same as before is what can be left out.
+        all.sort_by_key(|(old, new)| old == new);
     }
-    for file in old.iter().filter(|file| file.matters() && !is_told(file)) {
-        rows += &file_row(Some(file), None);
+    for (old, new) in all.iter().take(MOST_FILES) {
+        rows += &file_row(*old, *new);
+    }
+    if all.len() > MOST_FILES {
+        let _ = write!(rows, "<tr><td colspan=\"2\">and {} more</td></tr>", all.len() - MOST_FILES);
     }
     match rows.is_empty() {
         true => "<span class=\"dim\">no file</span>".to_owned(),
@@ -146,6 +159,19 @@ mod tests {
     #[test]
     fn a_signal_is_not_the_task_s_own() {
         assert!(view(&drawing(), 5).contains("<h3>Step 6: a signal to A</h3>"));
+    }
+
+    #[test]
+    fn of_many_files_those_that_changed_are_told() {
+        let names = |count: usize| (0..count).map(|n| (format!("n{n}"), format!("f{n}"))).collect();
+        let before = State { names: names(1000), ..State::default() };
+        let after = State { names: names(1001), ..State::default() };
+        let files = files("n1", &before, &after);
+        assert_eq!(files.matches("<tr>").count(), MOST_FILES + 1);
+        assert!(
+            files.contains("<span class=\"new\">n1000</span>") && files.contains("and 981 more"),
+            "{files}"
+        );
     }
 
     #[test]

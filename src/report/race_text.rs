@@ -9,6 +9,9 @@ use super::wrap::{printable, wrap};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
+/// More are of no use to anybody.
+const MOST_FILES: usize = 20;
+
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -120,12 +123,17 @@ fn finish(drawing: &Drawing, look: Look) -> String {
     if !drawing.pidfile.is_empty() && !state.has_name(&drawing.pidfile) {
         facts.push((drawing.pidfile.clone(), "missing".to_owned()));
     }
-    for file in state.files().iter().filter(|file| file.matters()) {
+    let files = state.files();
+    let files: Vec<_> = files.iter().filter(|file| file.matters()).collect();
+    for file in files.iter().take(MOST_FILES) {
         let name = if file.names.is_empty() { "(no name)".to_owned() } else { file.names.join(", ") };
         let locks = file.locks.iter().map(|(kind, task)| format!("locked by {task} ({kind})"));
         let content = file.content.map(|_| file.shown_content());
         let parts = std::iter::once(format!("file {}", file.file)).chain(content).chain(locks);
         facts.push((name, parts.collect::<Vec<_>>().join(", ")));
+    }
+    if files.len() > MOST_FILES {
+        facts.push((String::new(), format!("and {} more", files.len() - MOST_FILES)));
     }
     if facts.is_empty() {
         return "\n".to_owned();
