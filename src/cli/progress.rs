@@ -1,4 +1,4 @@
-//! What is being judged, on a terminal.
+//! How far a command is, on a terminal.
 
 use super::output::shows_progress;
 use crate::check::Progress;
@@ -11,16 +11,7 @@ pub(super) struct Bar(ProgressBar);
 impl Bar {
     /// Shown only if it is `wanted` and can be.
     pub(super) fn new(checks: usize, wanted: bool) -> Self {
-        if !wanted || !shows_progress() {
-            return Self(ProgressBar::hidden());
-        }
-        let bar = ProgressBar::new(checks as u64);
-        let template = "{spinner} {pos}/{len} {wide_msg} {elapsed}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self(line(Some(checks as u64), "{spinner} {pos}/{len} {wide_msg} {elapsed}", wanted))
     }
 
     pub(super) fn update(&self, progress: Progress<'_>) {
@@ -29,6 +20,19 @@ impl Bar {
             Progress::Finished(_) => self.0.inc(1),
         }
     }
+}
+
+/// A line of this template, of `length` steps if that is known, shown only if it is `wanted` and can be.
+pub(super) fn line(length: Option<u64>, template: &str, wanted: bool) -> ProgressBar {
+    if !wanted || !shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 impl Drop for Bar {

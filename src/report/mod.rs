@@ -12,7 +12,6 @@ pub(crate) mod race;
 mod race_fold;
 mod race_html;
 mod race_html_state;
-#[cfg_attr(not(test), expect(dead_code, reason = "for `race`, which comes with the explorer"))]
 mod race_json;
 mod race_lanes;
 mod race_text;
@@ -25,6 +24,7 @@ pub(crate) use inspection_text::inspection_text;
 pub(crate) use json::{judged_json, to_json};
 pub(crate) use judged::{Judged, Outcome, Row, Verdict};
 pub(crate) use race_html::race_html;
+pub(crate) use race_json::race_json;
 pub(crate) use race_text::race_text;
 pub(crate) use text::{Look, judged_text};
 pub(crate) use wrap::wrap;
