@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("predicate", &["observe"]),
     ("fixture", &["helper", "observe", "predicate", "sys"]),
     ("trace", &["sys"]),
-    ("explore", &["observe", "trace"]),
+    ("explore", &["observe", "sys", "trace"]),
     ("sweep", &["explore", "fixture", "trace"]),
     ("check", &["explore", "fixture", "observe", "predicate", "sweep"]),
     (
