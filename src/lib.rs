@@ -74,6 +74,8 @@ pub mod predicate;
 #[cfg(feature = "harness")]
 mod report;
 mod sys;
+#[cfg(feature = "harness")]
+pub mod trace;
 
 /// What a test of a daemon needs, for `use daemonproof::prelude::*`. The [`guide`] shows how.
 ///
@@ -98,6 +100,7 @@ pub mod prelude {
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
+    pub use crate::explore::{Exploration, Race, RaceVerdict, Scenario};
     pub use crate::fixture::fixtures::{reference_daemon, sandbox};
     pub use crate::fixture::{
         AssertionError, CommandLine, Daemon, DaemonCommand, Deadline, Finished, FixtureError, Keep,

@@ -1,5 +1,6 @@
 //! What may be typed.
 
+use super::race_args::{RaceArgs, ReplayArgs};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Check(Box<CheckArgs>),
+    Race(Box<RaceArgs>),
+    Replay(ReplayArgs),
     Show(ShowArgs),
     Inspect(InspectArgs),
     Profiles(ProfilesArgs),

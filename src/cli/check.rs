@@ -5,11 +5,12 @@ use super::exit::{Failure, Status};
 use super::explain::{explain_text, list_text};
 use super::guard;
 use super::output::{Outputs, complain, look, print};
-use super::program::{anchored, obstacle, quoted};
+use super::program::{anchored, obstacle};
 use super::progress::Bar;
 use super::select::{named, select};
 use crate::check::{self, Check, Driving, Profile, judge};
 use crate::fixture::{CommandLine, FixtureError};
+use crate::report::quoted;
 use crate::report::{self, Judged, Row, Verdict, judged_html, judged_json, judged_text};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -134,7 +135,7 @@ impl Plan {
         let modes = modes(args, profile.as_ref());
         check_placeholders(&shown, &modes).map_err(|error| Failure::Usage(error.to_string()))?;
         let words = std::iter::once(&shown.program).chain(&shown.args);
-        let command = quoted(words.map(|word| word.as_os_str()));
+        let command = quoted(words.map(|word| word.to_string_lossy()));
         let obstacle = start_obstacle(&shown, given.is_none().then_some(profile.as_ref()).flatten());
         let driving =
             profile.and_then(|profile| profile.driving(given)).unwrap_or_else(|| Driving::new(shown));

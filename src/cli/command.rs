@@ -3,7 +3,7 @@
 use super::args::{Cli, Command};
 use super::exit::{Failure, Status};
 use super::output::{complain, print};
-use super::{check, inspect, profiles, show};
+use super::{check, inspect, profiles, race, replay, show};
 use crate::helper;
 use clap::Parser;
 use std::ffi::OsString;
@@ -43,6 +43,8 @@ fn be_helper(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Race(args) => race::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Show(args) => show::run(&args).map(ExitCode::from),
         Command::Inspect(args) => inspect::run(&args).map(ExitCode::from),
         Command::Profiles(args) => profiles::run(&args).map(ExitCode::from),

@@ -16,13 +16,10 @@ mod process;
 mod profiles;
 mod program;
 mod progress;
-#[cfg_attr(not(test), expect(dead_code, reason = "registered together with the explorer"))]
 mod race;
 mod race_args;
 mod race_progress;
-#[cfg_attr(not(test), expect(dead_code, reason = "registered together with the explorer"))]
 mod replay;
-mod schedule_view;
 mod select;
 mod show;
 

@@ -4,8 +4,9 @@ use super::args::ProfilesArgs;
 use super::check::command_of;
 use super::exit::{Failure, Status};
 use super::output::print;
-use super::program::{on_path, quoted};
+use super::program::on_path;
 use crate::check::Profile;
+use crate::report::quoted;
 use anstyle::Style;
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -72,7 +73,7 @@ fn described(name: &str) -> Result<String, Failure> {
         if let Some(command) = command_of(&profile) {
             let command = command.args(arguments.into_iter().filter(|argument| !argument.is_empty()));
             let words = std::iter::once(&command.program).chain(&command.args).map(|word| word.as_os_str());
-            let _ = writeln!(text, "# {how}: {}", quoted(words));
+            let _ = writeln!(text, "# {how}: {}", quoted(words.map(|word| word.to_string_lossy())));
         }
     }
     Ok(format!("{text}\n{source}"))

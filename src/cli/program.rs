@@ -47,19 +47,6 @@ fn executable(path: &Path) -> Result<(), String> {
     access(path, AccessFlags::X_OK).map_err(|errno| errno.desc().to_owned())
 }
 
-/// The words as a shell would take them.
-pub(super) fn quoted<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> String {
-    let words = words.into_iter().map(|word| {
-        let word = word.to_string_lossy();
-        let is_plain = |c: char| c.is_alphanumeric() || "-_=./:,{}@%+".contains(c);
-        match !word.is_empty() && word.chars().all(is_plain) {
-            true => word.into_owned(),
-            false => format!("'{}'", word.replace('\'', r"'\''")),
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,11 +76,5 @@ mod tests {
             hint,
             "failed to start no-such-daemon: it is not on PATH; install the Debian package daemons"
         );
-    }
-
-    #[test]
-    fn a_shell_could_take_it() {
-        let words = ["sh", "-c", "echo 'a'", "", "--pidfile={pidfile}"].map(OsStr::new);
-        assert_eq!(quoted(words), r"sh -c 'echo '\''a'\''' '' --pidfile={pidfile}");
     }
 }

@@ -1,21 +1,22 @@
 //! `daemonproof race`.
 
 use super::exit::{Failure, Status};
+use super::guard;
 use super::interrupt::Interrupt;
 use super::output::{Outputs, complain};
 use super::program::{anchored, obstacle};
 use super::race_args::{ContendArgs, RaceArgs, SearchArgs};
 use super::race_progress::Meter;
-use super::schedule_view::{command, drawing, facts};
 use crate::check::Profile;
-use crate::explore::request::{Progress, RaceOutcome, RaceRequest, StrategyKind, Violation};
+use crate::explore::drawing::{race, search};
+use crate::explore::request::{Progress, RaceOutcome, RaceRequest, StrategyKind};
 use crate::explore::schedule::Setup;
 use crate::fixture::{CommandLine, Placeholder};
-use crate::report::race::{Drawing, Found, Race, Search};
-use crate::report::{Verdict, race_html, race_json, race_text};
+use crate::report::{race_html, race_json, race_text};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::ops::ControlFlow;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// The pidfile for which the instances contend, in the rundir.
@@ -26,6 +27,17 @@ const EXECUTIONS_BY_CHANCE: u64 = 1000;
 
 /// Is told how far a search is, and says whether it should go on.
 pub(super) type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// Searches, in a child that this process outlives.
+pub(super) fn run(args: &RaceArgs) -> Result<ExitCode, Failure> {
+    let (request, obstacle) = plan(args)?;
+    if !guard::is_guarded() {
+        return guard::run();
+    }
+    let outputs = Outputs::open(&args.output)?;
+    search_and_report(&request, obstacle, outputs, |request, report| crate::explore::explore(request, report))
+        .map(ExitCode::from)
+}
 
 /// What is asked for, and why it cannot be had, as far as that can be told before trying.
 pub(super) fn plan(args: &RaceArgs) -> Result<(RaceRequest, Option<String>), Failure> {
@@ -99,6 +111,7 @@ fn setup(args: &ContendArgs) -> Result<(Setup, Option<String>), Failure> {
     let of_profile = profile.iter().flat_map(|profile| profile.env.clone());
     let mut setup = Setup {
         command: texts(command)?,
+        arg0: None,
         pidfile: PIDFILE.to_owned(),
         scenario: args.scenario,
         contenders: args.contenders.into(),
@@ -187,48 +200,11 @@ fn request(setup: Setup, args: &SearchArgs) -> Result<RaceRequest, Failure> {
     })
 }
 
-fn race(request: &RaceRequest, outcome: &RaceOutcome) -> Race {
-    let mut facts = facts(&request.setup);
-    facts.push(("strategy", request.strategy.name().to_owned()));
-    if request.strategy != StrategyKind::Exhaustive {
-        facts.push(("seed", request.seed.to_string()));
-    }
-    facts.extend(request.shard.map(|shard| ("part", shard.to_string())));
-    Race {
-        command: command(&request.setup),
-        facts,
-        search: Some(search(outcome)),
-        drawings: outcome.violations.iter().map(violation).collect(),
-    }
-}
-
-fn violation(violation: &Violation) -> Drawing {
-    let Violation { executions, first_execution, .. } = *violation;
-    let found = Some(Found { executions, first_execution });
-    Drawing { found, ..drawing(&violation.schedule, violation.file.as_deref()) }
-}
-
-fn search(outcome: &RaceOutcome) -> Search {
-    Search {
-        verdict: match (outcome.violations.is_empty(), outcome.exhausted) {
-            (false, _) => Verdict::Violated,
-            (true, true) => Verdict::Holds,
-            (true, false) => Verdict::Inconclusive,
-        },
-        stopped: outcome.stopped.clone(),
-        exhausted: outcome.exhausted,
-        executions: outcome.executions,
-        pruned: outcome.pruned,
-        operations: outcome.operations,
-        outcomes: Some(outcome.outcomes),
-        elapsed: outcome.elapsed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::args::OutputArgs;
     use super::*;
+    use crate::explore::request::Violation;
     use crate::explore::schedule::{ScenarioKind, Schedule};
     use clap::{CommandFactory, Parser};
     use rstest::rstest;
@@ -262,7 +238,7 @@ mod tests {
         let request = planned(&COMMAND).unwrap();
         assert_eq!(request.setup.command, ["sh", "{pidfile}"]);
         assert_eq!((request.setup.scenario, request.setup.contenders), (ScenarioKind::Start, 2));
-        assert_eq!((&*request.setup.pidfile, request.setup.timeout_ms), ("d.pid", 10_000));
+        assert_eq!((&*request.setup.pidfile, request.setup.timeout_ms), ("d.pid", 2_000));
         assert_eq!((request.strategy, request.max_executions), (StrategyKind::Exhaustive, None));
         assert_eq!(request.save.as_deref(), Some(Path::new("violations")));
         assert!(request.jobs > 0);
@@ -275,6 +251,7 @@ mod tests {
         let request =
             planned(&[&args.split_whitespace().collect::<Vec<_>>()[..], &COMMAND].concat()).unwrap();
         let expected = Setup {
+            arg0: None,
             command: vec!["sh".into(), "{pidfile}".into()],
             pidfile: "d.pid".into(),
             scenario: ScenarioKind::Crash,

@@ -59,8 +59,8 @@ pub(super) struct ContendArgs {
     /// Start the last instance with this argument, which lets it start although another one is running
     #[arg(long, value_name = "ARG")]
     pub(super) overwrite: Option<String>,
-    /// For how long a task may run without a visible operation until it counts as never ready
-    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration)]
+    /// For how long a task may compute, or sleep in an unknown call, until the search gives up
+    #[arg(long, value_name = "DUR", default_value = "2s", value_parser = duration)]
     pub(super) timeout: Duration,
 }
 

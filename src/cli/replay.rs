@@ -1,14 +1,29 @@
 //! `daemonproof replay`.
 
 use super::exit::{Failure, Status};
+use super::guard;
 use super::output::{Outputs, complain};
 use super::race_args::ReplayArgs;
-use super::schedule_view::{command, drawing, facts};
+use crate::explore::ExploreError;
+use crate::explore::drawing::{command, drawing, facts};
 use crate::explore::request::{ReplayOutcome, ReplayRequest};
 use crate::explore::schedule::{Broken, Schedule};
+use crate::fixture::Sandbox;
 use crate::report::race::{Race, Search};
 use crate::report::{Verdict, race_html, race_json, race_text};
 use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Runs it, in a child that this process outlives.
+pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
+    let request = plan(args)?;
+    if !guard::is_guarded() {
+        return guard::run();
+    }
+    let outputs = Outputs::open(&args.output)?;
+    let replay = |request: &ReplayRequest| Sandbox::new()?.replay(&request.schedule);
+    replay_and_report::<ExploreError>(args, &request, outputs, replay).map(ExitCode::from)
+}
 
 /// What is asked for.
 pub(super) fn plan(args: &ReplayArgs) -> Result<ReplayRequest, Failure> {

@@ -3,7 +3,7 @@
 use super::args::ShowArgs;
 use super::exit::{Failure, Status};
 use super::output::Outputs;
-use super::schedule_view::{command, drawing, facts};
+use crate::explore::drawing::{command, drawing, facts};
 use crate::explore::schedule::Schedule;
 use crate::report::race::Race;
 use crate::report::{race_html, race_text, to_json};

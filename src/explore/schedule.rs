@@ -48,6 +48,9 @@ pub struct Schedule {
 pub struct Setup {
     /// Program and arguments, with the placeholders `{pidfile}`, `{rundir}` and `{n}`.
     pub command: Vec<String>,
+    /// What the program is told to be its own name, if that is not the name by which it is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arg0: Option<String>,
     /// Where the pidfile is in `{rundir}`.
     pub pidfile: String,
     /// What contends.
@@ -196,7 +199,7 @@ fn other_program(found: u64) -> &'static str {
 }
 
 fn default_timeout_ms() -> u64 {
-    10_000
+    2_000
 }
 
 impl ScenarioKind {
@@ -371,10 +374,10 @@ impl Setup {
         texts.find(|text| text.contains('\0')).map(|text| format!("{text:?} contains a NUL"))
     }
 
-    /// `A`, `A.1`, `A.1.2`, or `!` and one of these, of a contender that exists.
+    /// `A`, its child `A.1`, that one's thread `A.1/2`, or `!` and one of these, of a contender that exists.
     fn task_absurdity(&self, task: &str) -> Option<String> {
         let name = task.strip_prefix('!').unwrap_or(task);
-        let mut parts = name.split('.');
+        let mut parts = name.split(['.', '/']);
         let contender = parts.next().unwrap_or_default().as_bytes();
         let is_contender =
             matches!(contender, [letter @ b'A'..=b'Z'] if usize::from(letter - b'A') < self.contenders);

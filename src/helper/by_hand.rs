@@ -11,7 +11,7 @@ use crate::sys::fds::inherited;
 use crate::sys::fork::{Fork, fork};
 use crate::sys::lock::range;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc::F_WRLCK;
+use nix::libc::{F_UNLCK, F_WRLCK};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
 use std::error::Error;
@@ -99,10 +99,10 @@ impl Daemon {
         if !self.flags.overwrite_pidfile && self.is_stopped_by(pidfile) {
             self.refuse(pidfile);
         }
-        if matches!(self.defect, Defect::NotLocked | Defect::LockDropped) {
+        if matches!(self.defect, Defect::NotLocked | Defect::LockDropped | Defect::CheckThenCreate) {
             return Ok(None);
         }
-        let guard_path = pidfile.with_extension("guard");
+        let guard_path = guard_of(pidfile);
         let mut options = OpenOptions::new();
         let options = options.write(true).create(true).truncate(false).mode(0o600);
         let guard = options.open(&guard_path)?;
@@ -125,6 +125,9 @@ impl Daemon {
     fn is_stopped_by(&self, pidfile: &Path) -> bool {
         if self.defect == Defect::LeavesMarker {
             return File::create_new(pidfile.with_extension("marker")).is_err();
+        }
+        if self.defect == Defect::CheckThenCreate {
+            return is_locked(pidfile);
         }
         let Ok(content) = fs::read_to_string(pidfile) else {
             return false;
@@ -209,7 +212,13 @@ impl Daemon {
         if skipped {
             return Ok(None);
         }
-        let temporary = path.with_extension("temporary");
+        let temporary = match self.defect {
+            Defect::WritesInPlace => path.clone(),
+            _ => path.with_extension("temporary"),
+        };
+        if self.defect == Defect::WritesInPlace && self.flags.overwrite_pidfile {
+            let _ = fs::remove_file(path);
+        }
         let mut file = File::create(&temporary)?;
         let mode = if self.defect == Defect::WritablePidfile { 0o666 } else { 0o644 };
         file.set_permissions(Permissions::from_mode(mode))?;
@@ -287,6 +296,9 @@ impl Daemon {
         if removed {
             let _ = fs::remove_file(path);
         }
+        if removed && self.defect == Defect::GuardRemoved {
+            let _ = fs::remove_file(guard_of(path));
+        }
     }
 
     /// Removes the pidfile of a daemon that could not do it itself.
@@ -296,6 +308,18 @@ impl Daemon {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// What contenders lock, which is never deleted.
+fn guard_of(pidfile: &Path) -> PathBuf {
+    pidfile.with_extension("guard")
+}
+
+/// Whether another process has locked the file.
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let mut lock = range(F_WRLCK, 0, 0);
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).is_ok() && i32::from(lock.l_type) != F_UNLCK
 }
 
 pub(super) fn stdio_to_null() {

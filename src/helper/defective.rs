@@ -68,6 +68,12 @@ pub enum Defect {
     NotLocked,
     /// The lock is dropped when the pidfile is read once more and closed, as fcntl(2) warns.
     LockDropped,
+    /// An owner is looked for, and then the pidfile made, without holding anything meanwhile.
+    CheckThenCreate,
+    /// The pidfile is written where everybody reads it, and locked when it is whole.
+    WritesInPlace,
+    /// The guard goes with the pidfile, although somebody may be about to lock it.
+    GuardRemoved,
     /// A refused start says nothing.
     SilentRefusal,
     /// A refused start exits 0.

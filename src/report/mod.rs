@@ -15,6 +15,7 @@ mod race_html_state;
 mod race_json;
 mod race_lanes;
 mod race_text;
+mod shell;
 mod text;
 mod wrap;
 
@@ -26,5 +27,6 @@ pub(crate) use judged::{Judged, Outcome, Row, Verdict};
 pub(crate) use race_html::race_html;
 pub(crate) use race_json::race_json;
 pub(crate) use race_text::race_text;
+pub(crate) use shell::quoted;
 pub(crate) use text::{Look, judged_text};
 pub(crate) use wrap::wrap;

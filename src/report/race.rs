@@ -1,6 +1,7 @@
 //! What came of a race, and one execution of it to be drawn.
 
 use super::judged::Verdict;
+use super::shell::quoted;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -183,7 +184,7 @@ impl Drawing {
 
     /// The command that runs it again, as a shell would take it.
     pub(crate) fn replay(&self) -> Option<String> {
-        self.file.as_ref().map(|file| format!("daemonproof replay {}", shell_word(file)))
+        self.file.as_ref().map(|file| format!("daemonproof replay {}", quoted([as_path(file)])))
     }
 }
 
@@ -288,14 +289,9 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
     }
 }
 
-/// The word as a shell would take it: one that begins with a hyphen would be an option.
-fn shell_word(word: &str) -> String {
-    let word = if word.starts_with('-') { format!("./{word}") } else { word.to_owned() };
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
+/// One that begins with a hyphen would be an option.
+fn as_path(file: &str) -> String {
+    if file.starts_with('-') { format!("./{file}") } else { file.to_owned() }
 }
 
 #[cfg(test)]

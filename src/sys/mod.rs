@@ -17,15 +17,21 @@ pub(crate) mod hooks;
 pub(crate) mod launch;
 pub(crate) mod lock;
 #[cfg(feature = "harness")]
+pub(crate) mod nest;
+#[cfg(feature = "harness")]
 pub(crate) mod pidfd;
 #[cfg(feature = "harness")]
 pub(crate) mod private_fds;
 #[cfg(feature = "harness")]
 pub(crate) mod program;
 #[cfg(feature = "harness")]
+pub(crate) mod ptrace;
+#[cfg(feature = "harness")]
 mod raw;
 #[cfg(feature = "harness")]
 pub(crate) mod reaper;
+#[cfg(feature = "harness")]
+pub(crate) mod seccomp;
 pub(crate) mod signal;
 #[cfg(feature = "harness")]
 mod stack;

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("predicate", &["observe"]),
     ("fixture", &["helper", "observe", "predicate", "sys"]),
     ("trace", &["sys"]),
-    ("explore", &["observe", "sys", "trace"]),
+    ("explore", &["fixture", "observe", "report", "sys", "trace"]),
     ("sweep", &["explore", "fixture", "trace"]),
     ("check", &["explore", "fixture", "observe", "predicate", "sweep"]),
     (

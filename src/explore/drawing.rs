@@ -1,19 +1,20 @@
 //! A schedule as the plain values of a report.
 
-use super::program::quoted;
-use crate::explore::schedule::{ScenarioKind, Schedule, Setup, State, Step};
-use crate::report::race::{self, Broken, Drawing, End, Lane};
+use super::request::{RaceOutcome, RaceRequest, StrategyKind, Violation};
+use super::schedule::{ScenarioKind, Schedule, Setup, State, Step};
+use crate::report::Verdict;
+use crate::report::quoted;
+use crate::report::race::{self, Broken, Drawing, End, Found, Lane, Race, Search};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::path::Path;
 
 /// The command, as a shell would take it.
-pub(super) fn command(setup: &Setup) -> String {
-    quoted(setup.command.iter().map(|word| OsStr::new(word.as_str())))
+pub(crate) fn command(setup: &Setup) -> String {
+    quoted(setup.command.iter().map(String::as_str))
 }
 
 /// What the scenario is.
-pub(super) fn facts(setup: &Setup) -> Vec<(&'static str, String)> {
+pub(crate) fn facts(setup: &Setup) -> Vec<(&'static str, String)> {
     let by_itself = |argument: &String| match argument.is_empty() {
         true => "by itself".to_owned(),
         false => argument.clone(),
@@ -31,7 +32,7 @@ pub(super) fn facts(setup: &Setup) -> Vec<(&'static str, String)> {
 }
 
 /// The execution, to be drawn; `file` is where it is saved.
-pub(super) fn drawing(schedule: &Schedule, file: Option<&Path>) -> Drawing {
+pub(crate) fn drawing(schedule: &Schedule, file: Option<&Path>) -> Drawing {
     let lanes = lanes(schedule);
     Drawing {
         broken: schedule
@@ -134,6 +135,46 @@ fn remark(before: &State, taken: &Step) -> Option<String> {
     let mut others = after.locks.iter().filter(|(_, _, holder)| *holder != taken.task);
     let (file, _, holder) = others.find(|(file, ..)| is_lost(file))?;
     Some(format!("{file} is locked by {holder}"))
+}
+
+/// All that is to be told about a search.
+pub(crate) fn race(request: &RaceRequest, outcome: &RaceOutcome) -> Race {
+    let mut facts = facts(&request.setup);
+    facts.push(("strategy", request.strategy.name().to_owned()));
+    if request.strategy != StrategyKind::Exhaustive {
+        facts.push(("seed", request.seed.to_string()));
+    }
+    facts.extend(request.shard.map(|shard| ("part", shard.to_string())));
+    Race {
+        command: command(&request.setup),
+        facts,
+        search: Some(search(outcome)),
+        drawings: outcome.violations.iter().map(violation).collect(),
+    }
+}
+
+fn violation(violation: &Violation) -> Drawing {
+    let Violation { executions, first_execution, .. } = *violation;
+    let found = Some(Found { executions, first_execution });
+    Drawing { found, ..drawing(&violation.schedule, violation.file.as_deref()) }
+}
+
+/// How much was searched, and what it came to.
+pub(crate) fn search(outcome: &RaceOutcome) -> Search {
+    Search {
+        verdict: match (outcome.violations.is_empty(), outcome.exhausted) {
+            (false, _) => Verdict::Violated,
+            (true, true) => Verdict::Holds,
+            (true, false) => Verdict::Inconclusive,
+        },
+        stopped: outcome.stopped.clone(),
+        exhausted: outcome.exhausted,
+        executions: outcome.executions,
+        pruned: outcome.pruned,
+        operations: outcome.operations,
+        outcomes: Some(outcome.outcomes),
+        elapsed: outcome.elapsed,
+    }
 }
 
 fn state(state: &State) -> race::State {

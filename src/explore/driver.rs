@@ -1,0 +1,288 @@
+//! The search over real processes, from a request to an outcome.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::error::ExploreError;
+use super::exhaustive::{Exhaustive, Reduction};
+use super::explain;
+use super::judge::{Broken, Watch};
+use super::lab::{Lab, Scene};
+use super::pct::Pct;
+use super::place::Thing;
+use super::race::Invariant;
+use super::random::Random;
+use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, StrategyKind, Violation};
+use super::scene::prepare;
+use super::schedule::{self, Schedule};
+use super::search::execute;
+use super::strategy::{Strategy, Trace};
+use crate::fixture::Sandbox;
+
+/// How many changes of priority, plus one, the strategy `pct` makes: most races need fewer.
+const PCT_DEPTH: usize = 3;
+
+/// The invariants that somebody has added.
+pub(super) type Added = [(String, Box<Invariant>)];
+
+/// What all workers of one search share.
+struct Search<'a> {
+    request: &'a RaceRequest,
+    added: &'a Added,
+    began: Instant,
+    tally: Mutex<Tally>,
+    over: AtomicBool,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Tally {
+    executions: u64,
+    pruned: u64,
+    operations: u64,
+    depth: usize,
+    endings: BTreeSet<String>,
+    found: Vec<Found>,
+    stopped: Option<String>,
+}
+
+/// An invariant that is broken, and the execution that broke it first.
+struct Found {
+    invariant: String,
+    sentence: String,
+    executions: u64,
+    first_execution: u64,
+    trace: Trace<Thing>,
+}
+
+/// Searches as `request` says. `report` is told how far it is, and may break it off.
+pub(super) fn explore(
+    request: &RaceRequest,
+    sandbox: &Sandbox,
+    added: &Added,
+    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<RaceOutcome, ExploreError> {
+    match explored(request, sandbox, added, report, false) {
+        Err(ExploreError::Connects) => explored(request, sandbox, added, report, true),
+        other => other,
+    }
+}
+
+fn explored(
+    request: &RaceRequest,
+    sandbox: &Sandbox,
+    added: &Added,
+    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    sockets: bool,
+) -> Result<RaceOutcome, ExploreError> {
+    let began = Instant::now();
+    let (scene, watch) = prepare(&request.setup, sandbox, sockets)?;
+    let search = Search { request, added, began, tally: Mutex::default(), over: AtomicBool::new(false) };
+    let strategy = match request.shard {
+        Some(shard) => Exhaustive::part(Reduction::FULL, shard.index() - 1, shard.count()),
+        None => Exhaustive::new(Reduction::FULL),
+    };
+    let exhausted = search.run(&strategy, &scene, &watch, report)?;
+    let tally = search.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut outcome = RaceOutcome {
+        exhausted: exhausted && tally.stopped.is_none(),
+        stopped: tally.stopped,
+        executions: tally.executions,
+        pruned: tally.pruned,
+        operations: tally.operations,
+        outcomes: tally.endings.len() as u64,
+        elapsed: began.elapsed(),
+        violations: Vec::new(),
+    };
+    let mut lab = Lab::new(scene)?;
+    lab.watch = watch;
+    for found in tally.found {
+        let broken =
+            schedule::Broken { invariant: found.invariant.clone(), sentence: found.sentence.clone() };
+        let schedule =
+            match explain::schedule(&mut lab, &found.trace, &found.invariant, &request.setup, added) {
+                Ok(schedule) if schedule.broken.is_some() => schedule,
+                // It was broken, but the program does not do the same again: what was found stands.
+                Ok(schedule) => Schedule { broken: Some(broken), ..schedule },
+                Err(error) if error.is_limit() => {
+                    Schedule { broken: Some(broken), ..explain::empty(&request.setup) }
+                }
+                Err(error) => return Err(error),
+            };
+        let file = request.save.as_ref().map(|directory| schedule.save_in(directory)).transpose()?;
+        let Found { executions, first_execution, .. } = found;
+        outcome.violations.push(Violation { executions, first_execution, schedule, file });
+    }
+    Ok(outcome)
+}
+
+/// Runs a saved schedule once more, exactly.
+pub(super) fn replay(schedule: &Schedule, sandbox: &Sandbox) -> Result<ReplayOutcome, ExploreError> {
+    // A schedule does not say whether sockets were followed when it was found, and they are operations if they were.
+    match replayed(schedule, sandbox, false) {
+        Err(ExploreError::Connects) => replayed(schedule, sandbox, true),
+        Ok(outcome) if outcome.diverged.is_some() => {
+            let followed = replayed(schedule, sandbox, true)?;
+            Ok(if followed.diverged.is_none() { followed } else { outcome })
+        }
+        other => other,
+    }
+}
+
+fn replayed(schedule: &Schedule, sandbox: &Sandbox, sockets: bool) -> Result<ReplayOutcome, ExploreError> {
+    let began = Instant::now();
+    let (scene, watch) = prepare(&schedule.setup, sandbox, sockets)?;
+    let mut lab = Lab::new(scene)?;
+    lab.watch = watch;
+    let (schedule, diverged) = explain::replay(&mut lab, schedule)?;
+    Ok(ReplayOutcome { schedule, diverged, elapsed: began.elapsed() })
+}
+
+impl Search<'_> {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs every worker to the end; whether everything was covered.
+    fn run(
+        &self,
+        strategy: &Exhaustive<Thing>,
+        scene: &Scene,
+        watch: &Watch,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<bool, ExploreError> {
+        // The parts of a search meet the same subtrees in the same order only if one worker meets them.
+        let alone = self.request.shard.is_some() && self.request.strategy == StrategyKind::Exhaustive;
+        let others = if alone { 0 } else { self.request.jobs.max(1) - 1 };
+        std::thread::scope(|scope| {
+            let help = |number: usize| {
+                scope.spawn(move || {
+                    // The same scene in a sandbox of its own.
+                    let sandbox = Sandbox::new()?;
+                    let (own, watch) = prepare(&self.request.setup, &sandbox, scene.sockets)?;
+                    let scene = Scene { names: scene.names.clone(), ..own };
+                    self.work(self.strategy(strategy, number).as_mut(), &scene, &watch, &mut |_| {
+                        ControlFlow::Continue(())
+                    })
+                })
+            };
+            let helpers: Vec<_> = (1..=others).map(help).collect();
+            let own = self.work(self.strategy(strategy, 0).as_mut(), scene, watch, report);
+            let mut exhausted = own?;
+            for helper in helpers {
+                exhausted &= helper.join().unwrap_or(Ok(false))?;
+            }
+            Ok(exhausted)
+        })
+    }
+
+    /// The strategy of one worker; by chance, each begins elsewhere.
+    fn strategy(&self, shared: &Exhaustive<Thing>, number: usize) -> Box<dyn Strategy<Thing>> {
+        let shard = self.request.shard.map_or(0, |shard| u64::from(shard.index()));
+        let seed = self.request.seed.wrapping_add(number as u64).wrapping_add(shard << 32);
+        match self.request.strategy {
+            StrategyKind::Exhaustive => Box::new(shared.clone()),
+            StrategyKind::Pct => Box::new(Pct::new(PCT_DEPTH, seed)),
+            StrategyKind::Random => Box::new(Random::new(seed)),
+        }
+    }
+
+    /// Runs executions until nothing is left; whether everything was covered.
+    fn work(
+        &self,
+        strategy: &mut dyn Strategy<Thing>,
+        scene: &Scene,
+        watch: &Watch,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<bool, ExploreError> {
+        let ended = self.work_on(strategy, scene, watch, report);
+        if ended.is_err() {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        ended
+    }
+
+    fn work_on(
+        &self,
+        strategy: &mut dyn Strategy<Thing>,
+        scene: &Scene,
+        watch: &Watch,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<bool, ExploreError> {
+        let mut lab = Lab::new(scene.clone())?;
+        lab.watch = watch.clone();
+        while !self.over.load(Ordering::Relaxed) {
+            if let Some(limit) = self.limit_reached() {
+                self.stop(limit);
+                break;
+            }
+            match execute(&mut lab, strategy).map_err(ExploreError::from) {
+                Ok(Some(trace)) => self.take(&mut lab, &trace),
+                Ok(None) => break,
+                Err(error) if error.is_limit() => self.stop(error.to_string()),
+                Err(error) => return Err(error),
+            }
+            let progress = self.progress();
+            if report(progress).is_break() {
+                self.stop("interrupted".into());
+            }
+            if self.request.stop_on_first && progress.violations > 0 {
+                self.over.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(strategy.exhausted())
+    }
+
+    fn stop(&self, reason: String) {
+        self.over.store(true, Ordering::Relaxed);
+        self.tally().stopped.get_or_insert(reason);
+    }
+
+    fn progress(&self) -> Progress {
+        let tally = self.tally();
+        Progress { executions: tally.executions, depth: tally.depth, violations: tally.found.len() }
+    }
+
+    fn limit_reached(&self) -> Option<String> {
+        if let Some(limit) = self.request.max_executions.filter(|limit| self.tally().executions >= *limit) {
+            return Some(format!("the limit of {limit} executions was reached"));
+        }
+        let limit = self.request.max_time.filter(|limit| self.began.elapsed() >= *limit)?;
+        Some(format!("the time limit of {limit:?} was reached"))
+    }
+
+    fn take(&self, lab: &mut Lab, trace: &Trace<Thing>) {
+        let (mut broken, ending) = match trace.ended {
+            true => (lab.judge_end(self.added), Some(lab.ending())),
+            false => (Vec::new(), None),
+        };
+        // What lies about in the end depends on how the execution ended, so once for each ending is enough.
+        if ending.as_ref().is_some_and(|ending| !self.tally().endings.contains(ending)) {
+            broken.extend(lab.litter());
+        }
+        let mut tally = self.tally();
+        tally.executions += 1;
+        tally.pruned += u64::from(!trace.ended);
+        tally.operations += trace.events.len() as u64;
+        tally.depth = trace.events.len();
+        tally.endings.extend(ending);
+        for broken in broken {
+            tally.add(broken, trace);
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, broken: Broken, trace: &Trace<Thing>) {
+        if let Some(known) = self.found.iter_mut().find(|known| known.invariant == broken.invariant) {
+            known.executions += 1;
+            return;
+        }
+        let Broken { invariant, sentence, .. } = broken;
+        let first_execution = self.executions;
+        self.found.push(Found { invariant, sentence, executions: 1, first_execution, trace: trace.clone() });
+    }
+}

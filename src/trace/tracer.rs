@@ -1,0 +1,303 @@
+//! The tracer: starts programs and waits for their tasks, all in the thread that made it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::ptrace::{self as nix_ptrace, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::task::{End, Running, Stop, Stopped};
+use super::{Program, TRACED, TraceError};
+use crate::sys::nest::Nest;
+use crate::sys::ptrace::{self, Resume};
+use crate::sys::seccomp::{FOREIGN, Filter};
+
+/// Programs under trace. Several may exist in one process, one a thread.
+///
+/// When it is dropped, and when its process ends in whatever way, every task is killed (`PTRACE_O_EXITKILL`).
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    nest: Nest,
+    /// What other tasks reported while one was waited for.
+    arrived: BTreeMap<Pid, i32>,
+    /// The tasks that have not ended.
+    alive: BTreeSet<Pid>,
+    paths: Vec<PathBuf>,
+    affinity: Option<CpuSet>,
+    /// For how long a task may compute, or sleep in a call that is not traced.
+    patience: Duration,
+    /// ptrace(2) belongs to a thread.
+    not_send: PhantomData<*const ()>,
+}
+
+/// What a task that was waited for has done.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Stopped(Stopped, Stop),
+    Ended(End),
+    /// Nothing for a long time; it still runs.
+    Stuck(Running, Stuck),
+}
+
+/// What a task does instead of reporting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// It has computed for seconds without a call that is traced.
+    Spinning,
+    /// It sleeps in a call that is not traced.
+    Asleep,
+}
+
+/// How often the tracer is woken to look whether a task is stuck, in milliseconds.
+const BELL_MS: u16 = 250;
+
+/// Clock ticks a second, in which /proc tells times.
+const TICKS: u64 = 100;
+
+/// As often does the bell ring until a task that was killed is given up.
+const ENDING_BELLS: u32 = 120;
+
+impl Tracer {
+    /// Prepares to start `programs`, with the calling thread and all tasks on one core: that makes a stop ten times
+    /// cheaper, and one task runs at a time anyway.
+    pub(crate) fn new(programs: Vec<Program>, patience: Duration) -> Result<Self, TraceError> {
+        let own = Pid::from_raw(0);
+        let affinity = sched_getaffinity(own).ok();
+        pin();
+        let paths = programs.iter().map(path_of).collect();
+        let nest = Nest::new(programs, Filter::tracing(TRACED), BELL_MS).map_err(TraceError::Nest)?;
+        let (arrived, alive) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Tracer { nest, arrived, alive, paths, affinity, patience, not_send: PhantomData })
+    }
+
+    /// Starts the program; its first stop is before execve(2).
+    pub(crate) fn spawn(&mut self, program: u8) -> Result<(Stopped, Stop), TraceError> {
+        let pid = self.nest.spawn(program).map_err(TraceError::Nest)?;
+        let options = Options::PTRACE_O_EXITKILL
+            | Options::PTRACE_O_TRACESYSGOOD
+            | Options::PTRACE_O_TRACESECCOMP
+            | Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACEVFORKDONE
+            | Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_TRACEEXEC
+            | Options::PTRACE_O_TRACEEXIT;
+        if let Err(errno) = nix_ptrace::seize(pid, options) {
+            kill(pid, Signal::SIGKILL).ok();
+            return Err(TraceError::seizing(errno));
+        }
+        self.alive.insert(pid);
+        self.nest.release().map_err(TraceError::Nest)?;
+        match self.wait(Running::new(pid))? {
+            Report::Stopped(stopped, stop) => Ok((stopped, stop)),
+            _ => Err(TraceError::Forbidden { reason: "seccomp(2) filters are refused".into() }),
+        }
+    }
+
+    /// The executable of a program, for messages.
+    pub(crate) fn path(&self, program: u8) -> PathBuf {
+        self.paths.get(usize::from(program)).cloned().unwrap_or_default()
+    }
+
+    /// A task that a stop has announced; it is about to run for the first time.
+    pub(crate) fn newborn(&mut self, pid: Pid) -> Running {
+        self.alive.insert(pid);
+        Running::new(pid)
+    }
+
+    /// A task that nobody waits for now; it is killed with the others at the latest.
+    pub(crate) fn abandon(&mut self, running: Running) {
+        self.alive.insert(running.pid());
+    }
+
+    /// The number of a task has changed, because a thread that was not the first has executed a program.
+    pub(crate) fn renamed(&mut self, former: Pid) {
+        self.alive.remove(&former);
+        self.arrived.remove(&former);
+    }
+
+    /// Waits until the task stops or ends, or too long.
+    pub(crate) fn wait(&mut self, running: Running) -> Result<Report, TraceError> {
+        let pid = running.pid();
+        let mut watch = Watch::default();
+        loop {
+            let status = match self.arrived.remove(&pid) {
+                Some(status) => status,
+                None => {
+                    let (other, status) = ptrace::wait_any().map_err(|errno| TraceError::Request {
+                        what: "wait for a report",
+                        pid: pid.as_raw(),
+                        errno,
+                    })?;
+                    if self.nest.is_own(other) {
+                        if let Some(stuck) = self.bell(pid, (other, status), &mut watch)? {
+                            return Ok(Report::Stuck(running, stuck));
+                        }
+                        continue;
+                    }
+                    if other != pid && has_become(pid, other, status) {
+                        return Ok(Report::Stopped(Stopped::new(other), Stop::Executed(pid)));
+                    }
+                    if other != pid {
+                        self.set_aside(pid, other, status);
+                        continue;
+                    }
+                    status
+                }
+            };
+            if libc::WIFSTOPPED(status) {
+                return Ok(Report::Stopped(Stopped::new(pid), stop(pid, status)?));
+            }
+            self.alive.remove(&pid);
+            return Ok(Report::Ended(End::of_status(status)));
+        }
+    }
+
+    /// Takes in the report of a task while `pid` is waited for.
+    fn set_aside(&mut self, pid: Pid, other: Pid, status: i32) {
+        // A thread that ends although nobody has let it go on is ended by another one of its process, which executes a
+        // program or exits, and which may wait for it.
+        if status >> 16 == libc::PTRACE_EVENT_EXIT && are_threads(pid, other) {
+            ptrace::resume(other, Resume::Freely, 0).ok();
+        } else {
+            self.arrived.insert(other, status);
+        }
+    }
+
+    fn bell(&mut self, pid: Pid, report: (Pid, i32), watch: &mut Watch) -> Result<Option<Stuck>, TraceError> {
+        if report.0 != self.nest.bell() || !libc::WIFSTOPPED(report.1) {
+            return Err(TraceError::Nest(std::io::Error::other("the process they are born in was killed")));
+        }
+        self.nest.rouse().ok();
+        Ok(watch.look(pid, self.patience))
+    }
+
+    /// Kills every task and takes the reports of their ends, in whatever order they come: a first thread ends when the
+    /// others have ended.
+    pub(crate) fn kill_all(&mut self) {
+        self.alive.iter().for_each(|pid| end(*pid));
+        let mut bells = 0;
+        while !self.alive.is_empty() && bells < ENDING_BELLS {
+            let Ok((pid, status)) = self.arrived.pop_first().map_or_else(ptrace::wait_any, Ok) else { break };
+            if pid == self.nest.bell() && libc::WIFSTOPPED(status) {
+                bells += 1;
+                self.nest.rouse().ok();
+            } else if self.nest.is_own(pid) {
+                // With the nest, everything that was born in it is given to somebody else.
+                break;
+            } else {
+                self.finish(pid, status);
+            }
+        }
+        self.alive.clear();
+        self.arrived.clear();
+    }
+
+    /// Takes the report of a task that is being killed, or was just born to one.
+    fn finish(&mut self, pid: Pid, status: i32) {
+        if libc::WIFSTOPPED(status) {
+            self.alive.insert(pid);
+            end(pid);
+        } else {
+            self.alive.remove(&pid);
+        }
+    }
+}
+
+/// Kills a task. In the stop before its end one does not notice SIGKILL any more: it has to be let go.
+fn end(pid: Pid) {
+    kill(pid, Signal::SIGKILL).ok();
+    ptrace::resume(pid, Resume::Freely, 0).ok();
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.kill_all();
+        if let Some(affinity) = &self.affinity {
+            sched_setaffinity(Pid::from_raw(0), affinity).ok();
+        }
+    }
+}
+
+/// Whether `task` has executed a program, and with that got the number `other`, that of the first thread.
+fn has_become(task: Pid, other: Pid, status: i32) -> bool {
+    let former = || nix_ptrace::getevent(other).is_ok_and(|former| former == i64::from(task.as_raw()));
+    libc::WIFSTOPPED(status) && status >> 16 == libc::PTRACE_EVENT_EXEC && former()
+}
+
+/// Whether two tasks are threads of one process.
+fn are_threads(task: Pid, other: Pid) -> bool {
+    std::fs::exists(format!("/proc/{task}/task/{other}")).unwrap_or(false)
+}
+
+fn path_of(program: &Program) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(program.path.to_bytes()))
+}
+
+/// Binds the thread, and what it starts, to the core that it is on.
+fn pin() {
+    if let Ok(core) = nix::sched::sched_getcpu() {
+        let mut set = CpuSet::new();
+        if set.set(core).is_ok() {
+            // Without it everything is only slower.
+            sched_setaffinity(Pid::from_raw(0), &set).ok();
+        }
+    }
+}
+
+fn stop(pid: Pid, status: i32) -> Result<Stop, TraceError> {
+    let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
+    // One that was killed meanwhile has no message, and the next report says so.
+    let message = || nix_ptrace::getevent(pid).unwrap_or_default();
+    let child = |message: i64| Pid::from_raw(message as i32);
+    Ok(match event {
+        0 if signal == libc::SIGTRAP | 0x80 => Stop::CallDone,
+        0 => Stop::Signal(signal),
+        libc::PTRACE_EVENT_SECCOMP if message() == i64::from(FOREIGN) => Stop::ForeignCall,
+        libc::PTRACE_EVENT_SECCOMP => Stop::Call,
+        libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_CLONE => Stop::Forked(child(message())),
+        libc::PTRACE_EVENT_VFORK => Stop::Vforked(child(message())),
+        libc::PTRACE_EVENT_VFORK_DONE => Stop::VforkDone,
+        libc::PTRACE_EVENT_EXEC => Stop::Executed(child(message())),
+        libc::PTRACE_EVENT_EXIT => Stop::Exiting(message() as i32),
+        _ if signal == libc::SIGTRAP => Stop::Born,
+        _ => Stop::Group(signal),
+    })
+}
+
+/// How the task that is waited for spends its time.
+#[derive(Debug, Default)]
+struct Watch {
+    ticks_at_first: Option<u64>,
+    /// As often in a row has the bell found it asleep.
+    asleep: u32,
+}
+
+impl Watch {
+    fn look(&mut self, pid: Pid, patience: Duration) -> Option<Stuck> {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if stat.is_empty() {
+            // It has just got the number of another thread, which that one's report will tell; or it is gone without a
+            // report, which is a mistake of ours, but no reason to wait for ever.
+            self.asleep += 1;
+            return (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience)
+                .then_some(Stuck::Asleep);
+        }
+        let end = stat.iter().rposition(|&byte| byte == b')')?;
+        let fields: Vec<&str> = str::from_utf8(stat.get(end + 2..)?).ok()?.split(' ').collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        let first = *self.ticks_at_first.get_or_insert(ticks);
+        self.asleep = if fields.first() == Some(&"S") { self.asleep + 1 } else { 0 };
+        let computed = Duration::from_millis((ticks - first) * 1000 / TICKS);
+        if computed >= patience {
+            return Some(Stuck::Spinning);
+        }
+        // A loaded machine leaves a task ready to run, not asleep.
+        (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience).then_some(Stuck::Asleep)
+    }
+}
