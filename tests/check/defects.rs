@@ -36,6 +36,9 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::NoPidfileInForeground, &["pidfile.in-foreground"]),
     (Defect::NotLocked, WITHOUT_A_LOCK),
     (Defect::LockDropped, WITHOUT_A_LOCK),
+    (Defect::CheckThenCreate, &["monitor.locked-between"]),
+    (Defect::WritesInPlace, NEEDS_A_RACE),
+    (Defect::GuardRemoved, NEEDS_A_RACE),
     (Defect::SilentRefusal, &["lock.refusal-message"]),
     (Defect::RefusalExits0, &["lock.refusal-status"]),
     (Defect::TruncatesLivePidfile, &["lock.refusal-harmless"]),
@@ -65,6 +68,9 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::RestartKeepsNoLock, &["monitor.still-locked", "monitor.locked-between"]),
     (Defect::RestartKeepsDirectory, &["restart.as-before"]),
 ];
+
+/// It takes a bad moment, which no check waits for: the explorer's tests find it.
+const NEEDS_A_RACE: &[&str] = &[];
 
 /// Without a lock nothing stops another instance, whenever it comes.
 const WITHOUT_A_LOCK: &[&str] = &[
@@ -124,7 +130,8 @@ fn every_defect_is_in_the_table_and_breaks_something() {
     let in_table: Vec<Defect> = TABLE.iter().map(|(defect, _)| *defect).collect();
     assert_eq!(in_table, Defect::value_variants());
     for (defect, broken) in &TABLE[1..] {
-        assert!(!broken.is_empty(), "{}", name(*defect));
+        let needs_a_race = matches!(defect, Defect::WritesInPlace | Defect::GuardRemoved);
+        assert_eq!(broken.is_empty(), needs_a_race, "{}", name(*defect));
         assert!(broken.iter().all(|id| find(id).is_some()), "{broken:?}");
     }
 }

@@ -1,0 +1,94 @@
+//! Pidfile protocols: the holes of those that have one are found, and that of the library is shown to have none.
+
+use crate::support::{PATIENCE, broken, race_helper};
+use daemonproof::explore::explore;
+use daemonproof::explore::request::Progress;
+use daemonproof::prelude::*;
+use rstest::rstest;
+use std::ops::ControlFlow;
+
+#[test]
+fn the_holes_of_the_published_protocol_are_found() {
+    let sandbox = Sandbox::new().unwrap();
+    let found =
+        race_helper(&sandbox, "published-protocol").scenario(Scenario::Handover).contenders(3).explore();
+    assert!(found.outcome.exhausted, "{found}");
+    let all = ["reader-never-sees-garbage", "running-owns-pidfile", "someone-runs"];
+    assert_eq!(broken(&found), all, "{found}");
+    for violation in found.violations() {
+        assert!(violation.schedule.flip.is_some(), "{found}");
+    }
+    let shown = found.to_string();
+    // The directory is another in each run, and so is the time.
+    let root = sandbox.rundir();
+    let shown = shown.replace(root.to_str().unwrap(), "RUNDIR");
+    insta::assert_snapshot!(drawn(&shown));
+}
+
+/// The lanes of the invariant that the published protocol is known for.
+fn drawn(shown: &str) -> String {
+    let lines = shown.lines().skip_while(|line| !line.starts_with("running-owns-pidfile is broken"));
+    let lanes = lines.take_while(|line| *line != "in the end");
+    lanes.map(|line| format!("{line}\n")).collect()
+}
+
+/// The search can be broken off as soon as everything is found.
+#[test]
+fn four_contenders_of_the_published_protocol_let_two_run() {
+    let sandbox = Sandbox::new().unwrap();
+    let race = race_helper(&sandbox, "published-protocol").scenario(Scenario::Handover).contenders(4).jobs(2);
+    let mut request = race.max_executions(1u64).explore().request;
+    (request.max_executions, request.max_time) = (None, Some(PATIENCE));
+    // All of it takes a minute or two.
+    let wants_all = std::env::var_os("DAEMONPROOF_LONG").is_some();
+    let mut report = |progress: Progress| match progress.violations >= 4 && !wants_all {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let outcome = explore(&request, &mut report).unwrap();
+    let found = Exploration { request, outcome };
+    assert!(broken(&found).contains(&"at-most-one-running"), "{found}");
+    assert_eq!(found.outcome.exhausted, wants_all, "{found}");
+}
+
+#[rstest]
+fn the_reference_has_no_hole(
+    #[values(Scenario::Start, Scenario::Stale, Scenario::Handover, Scenario::Crash)] scenario: Scenario,
+) {
+    let sandbox = Sandbox::new().unwrap();
+    let found = race_helper(&sandbox, "reference").scenario(scenario).explore();
+    found.assert_holds();
+    assert!(found.outcome.executions > 10, "there is something to reorder: {found}");
+}
+
+/// Each defect, with a scenario that shows it, and everything that it breaks in that one.
+#[rstest]
+#[case::none("none", Scenario::Start, &[])]
+#[case::none_to_hand_over("none", Scenario::Handover, &[])]
+#[case::not_locked("not-locked", Scenario::Start, &["at-most-one-running", "no-litter", "running-owns-pidfile"])]
+#[case::lock_dropped("lock-dropped", Scenario::Start, &["at-most-one-running", "no-litter", "running-owns-pidfile"])]
+#[case::check_then_create("check-then-create", Scenario::Start, &["at-most-one-running", "no-litter", "running-owns-pidfile"])]
+#[case::writes_in_place("writes-in-place", Scenario::Start, &["reader-never-sees-garbage"])]
+#[case::truncates("truncates-live-pidfile", Scenario::Start, &["no-litter", "running-owns-pidfile"])]
+#[case::unlinks("unlinks-live-pidfile", Scenario::Start, &["running-owns-pidfile"])]
+#[case::silent("silent-refusal", Scenario::Start, &["losers-fail"])]
+#[case::exits_0("refusal-exits-0", Scenario::Start, &["losers-fail"])]
+fn a_defect_is_found(#[case] defect: &str, #[case] scenario: Scenario, #[case] breaks: &[&str]) {
+    let sandbox = Sandbox::new().unwrap();
+    let race = race_helper(&sandbox, "defective").arg(format!("--defect={defect}"));
+    let found = race.scenario(scenario).explore();
+    assert!(found.outcome.exhausted, "{found}");
+    assert_eq!(broken(&found), breaks, "{found}");
+}
+
+/// One opens the guard, its owner deletes it and goes, another one makes a new guard: two have one locked.
+#[test]
+fn a_guard_that_is_removed_needs_a_third_contender() {
+    let sandbox = Sandbox::new().unwrap();
+    let race = |sandbox| {
+        race_helper(sandbox, "defective").arg("--defect=guard-removed").scenario(Scenario::Handover)
+    };
+    race(&sandbox).contenders(2).explore().assert_holds();
+    let found = race(&sandbox).contenders(3).stop_on_first(true).explore();
+    assert!(broken(&found).contains(&"at-most-one-running"), "{found}");
+}
