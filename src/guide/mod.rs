@@ -526,13 +526,50 @@
 //!
 //! # The race
 //!
-//! Locks and pidfiles go wrong when several processes meet in a bad order. Searching all the orders in which they can run
-//! is not part of this crate yet, and nothing here proves that a protocol is free of races. What can be done now:
+//! Locks and pidfiles go wrong when several processes meet in a bad order. Starting two at once, and often, shows a gross
+//! race within a hundred rounds, and a narrow one not in a million.
+//! [`Sandbox::race`](crate::fixture::Sandbox::race) leaves nothing to luck: it runs several starts of the unmodified
+//! program one system call at a time, in every order that could make a difference:
 //!
-//! * Start two at once, as in [the cookbook](cookbook#do-two-starts-at-once-lead-to-one-daemon), and often: a gross race
-//!   shows within a hundred rounds, a narrow one not in a million.
-//! * Hold the daemon still at the moment that matters, where something can: a throttle of an hour, a start that hangs, a
-//!   process stopped by SIGSTOP. Then the order is not left to luck:
+//! ```
+//! # use {daemonproof::prelude::*, rstest::fixture as rstest};
+//! #[rstest]
+//! fn no_interleaving_starts_two(sandbox: Sandbox) {
+#![doc = include_str!("mydaemon.in")]
+//!     let race = sandbox.race(env!("CARGO_BIN_EXE_mydaemon")).pidfile("--pidfile={pidfile}");
+//!     race.scenario(Scenario::Start).contenders(2).explore().assert_holds();
+//! }
+//! # no_interleaving_starts_two::default();
+//! ```
+//!
+//! [`Scenario`](crate::explore::Scenario) has three more: beginning with a stale pidfile, and with one instance stopped or
+//! killed while the others start. Three contenders find what two cannot; each takes some ten times as long.
+//! [`max_time`](crate::explore::Race::max_time) bounds the search, but then `assert_holds` fails: what was not run is not
+//! proven.
+//!
+//! A failure shows the schedule as swim lanes, one column a process, and saves it. The daemon here goes by the protocol of
+//! Open vSwitch, which has a hole:
+//!
+//! ```
+//! # use {daemonproof::prelude::*, rstest::fixture as rstest};
+//! #[rstest]
+//! fn the_published_protocol_has_a_hole(sandbox: Sandbox) {
+//!     let race = sandbox.race_helper("published-protocol").pidfile("--pidfile={pidfile}");
+//!     let found = race.scenario(Scenario::Handover).contenders(3).stop_on_first(true).explore();
+//!     assert_eq!(found.verdict(), RaceVerdict::Violated);
+//!     let schedule = &found.violations()[0].schedule;
+//!     let again = sandbox.replay(schedule).unwrap();
+//!     assert_eq!((again.diverged, &again.schedule.broken), (None, &schedule.broken));
+//! }
+//! # the_published_protocol_has_a_hole::default();
+//! ```
+//!
+//! On the command line the same is `daemonproof race --scenario handover --contenders 3 -- mydaemon --pidfile={pidfile}`,
+//! and `daemonproof replay FILE` runs what it saved. It needs to be allowed to trace: in some containers that is forbidden,
+//! and the error says which setting does it. `docs/explorer.md` in the repository says what is explored and what is not.
+//!
+//! What a search cannot reach, such as a timeout, can be held still by other means: a throttle of an hour, a start that
+//! hangs, a process stopped by SIGSTOP.
 //!
 //! ```
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest};
@@ -556,7 +593,7 @@
 //! # one_that_is_stopped_is_not_overtaken::default();
 //! ```
 //!
-//! * Read the protocol. Each step that looks before it acts is a place for another process to step in.
+//! And read the protocol. Each step that looks before it acts is a place for another process to step in.
 
 #![allow(clippy::test_attr_in_doctest, reason = "hidden lines make it an ordinary function")]
 
