@@ -166,8 +166,11 @@ fn write(lab: &Lab, run: &Run, setup: &Setup) -> Schedule {
                 .replace("new file", &format!("new file {object}"))
                 .replace("unlocks", &format!("unlocks {object}"));
         }
-        let short =
-            if needs_object(&made.short) { format!("{} {object}", made.short) } else { made.short.clone() };
+        let short = if needs_object(&made.short) && !object.is_empty() {
+            format!("{} {object}", made.short)
+        } else {
+            made.short.clone()
+        };
         let state = run.states.get(index).map(|state| lettered(state, &mut letters)).unwrap_or_default();
         found.steps.push(Step {
             task: name(&made.task),
