@@ -1,7 +1,7 @@
 //! Unmodified programs under ptrace(2), stopped before each system call that somebody asked for.
 //!
-//! **Architecture Invariant:** a running task cannot be read and a stopped one not be waited for: [`Stopped`] and
-//! [`Running`] turn into one another, and neither can be copied.
+//! **Architecture Invariant:** a running task cannot be read and a stopped one not be waited for: `Stopped` and
+//! `Running` turn into one another, and neither can be copied.
 
 mod calls;
 mod error;
