@@ -17,8 +17,9 @@ use super::system::TaskId;
 use super::words;
 use crate::trace::End;
 
-/// How many reorderings of the schedule are tried, to find one that passes.
+/// How many reorderings of the schedule are tried at most, to find one that passes, and with how many operations in all.
 const FLIPS_MAX: usize = 60;
+const FLIPPED_OPERATIONS_MAX: usize = 10_000;
 
 /// A schedule without steps.
 pub(crate) fn empty(setup: &Setup) -> Schedule {
@@ -66,7 +67,8 @@ pub(crate) fn schedule(
         schedule::Broken { invariant: broken.invariant.clone(), sentence: broken.sentence.clone() }
     });
     lab.states = None;
-    for flip in flips(&run.trace).into_iter().take(FLIPS_MAX) {
+    let tries = (FLIPPED_OPERATIONS_MAX / run.trace.events.len().max(1)).clamp(1, FLIPS_MAX);
+    for flip in flips(&run.trace).into_iter().take(tries) {
         let other = again(lab, Replay::guided(flip.schedule, flip.sure), added);
         if other.is_ok_and(|other| other.broken.is_empty()) {
             found.flip = Some((flip.first, flip.second));

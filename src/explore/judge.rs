@@ -114,14 +114,7 @@ impl Lab {
         programs
             .map(|(index, program)| {
                 let alive = self.family.alive(index);
-                let waits = self.family.tasks.values().any(|task| {
-                    let own = self.process(task.process).is_some_and(|process| process.contender == index);
-                    let locks = matches!(
-                        &task.state,
-                        Stand::Before(_, Operation { kind: Kind::Lock(lock), .. }) if lock.blocks
-                    );
-                    own && locks
-                });
+                let waits = self.waits_for_its_turn(index);
                 let first = self.family.processes.values().find(|process| {
                     process.contender == index && self.family.name(process.id) == letter(index)
                 });
@@ -136,6 +129,22 @@ impl Lab {
                 }
             })
             .collect()
+    }
+
+    /// Whether the contender stands before a lock that another has, or found one and sleeps until it tries again.
+    fn waits_for_its_turn(&self, contender: usize) -> bool {
+        let is_own =
+            |process: i32| self.process(process).is_some_and(|process| process.contender == contender);
+        let last = self.made.iter().rev().find(|made| {
+            let whose = self.family.name(made.task).chars().next();
+            made.evidence != Evidence::None && whose == letter(contender).chars().next()
+        });
+        let was_refused = last.is_some_and(|made| made.evidence == Evidence::Somebody);
+        self.family.tasks.values().filter(|task| is_own(task.process)).any(|task| match &task.state {
+            Stand::Before(_, Operation { kind: Kind::Lock(lock), .. }) => lock.blocks,
+            Stand::Before(_, Operation { kind: Kind::Sleep { .. }, .. }) => was_refused,
+            _ => false,
+        })
     }
 
     /// Whether what lives of a killed contender is no daemon, but a child that it has left: `sleep`, of a shell. The daemon

@@ -18,6 +18,7 @@ fn race(binary: impl AsRef<Path>, mode: impl AsRef<Path>) -> Race {
 #[case::flock_waits("flock-waits")]
 #[case::record_waits("record-waits")]
 #[case::description_waits("description-waits")]
+#[case::retries("retries")]
 #[case::suspended("suspended")]
 #[case::piped("piped")]
 #[case::selects("selects")]
