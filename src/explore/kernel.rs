@@ -26,14 +26,29 @@ impl Descriptor {
     }
 }
 
+/// What `read` finds below /proc for the process, or else for another thread of it: when the first thread has ended, its
+/// files are gone from there, some time after it was let go, and the others still have them.
+fn of_some_thread<T>(pid: Pid, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let first = format!("/proc/{pid}");
+    read(&first).or_else(|| {
+        let threads = fs::read_dir(format!("{first}/task")).ok()?.flatten();
+        let others = threads.map(|thread| thread.file_name()).filter(|name| *name != *pid.to_string());
+        others.filter_map(|name| read(&format!("{first}/task/{}", name.display()))).next()
+    })
+}
+
 pub(crate) fn descriptor(pid: Pid, fd: RawFd) -> Option<Descriptor> {
-    let found = fs::metadata(format!("/proc/{pid}/fd/{fd}")).ok()?;
+    let found = of_some_thread(pid, |thread| fs::metadata(format!("{thread}/fd/{fd}")).ok())?;
     Some(Descriptor { key: (found.dev(), found.ino()), format: found.mode() & libc::S_IFMT })
 }
 
 pub(crate) fn descriptors(pid: Pid) -> Vec<RawFd> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let mut all: Vec<RawFd> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let all = of_some_thread(pid, |thread| {
+        let entries = fs::read_dir(format!("{thread}/fd")).ok()?.flatten();
+        let all: Vec<RawFd> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        Some(all).filter(|all| !all.is_empty())
+    });
+    let mut all = all.unwrap_or_default();
     all.sort_unstable();
     all
 }
@@ -47,7 +62,7 @@ pub(crate) fn directory(pid: Pid, dirfd: RawFd) -> Option<PathBuf> {
 }
 
 pub(crate) fn fdinfo(pid: Pid, fd: RawFd) -> String {
-    fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap_or_default()
+    of_some_thread(pid, |thread| fs::read_to_string(format!("{thread}/fdinfo/{fd}")).ok()).unwrap_or_default()
 }
 
 /// Whether a lock hangs on the descriptor, so that closing it may end one.
