@@ -45,7 +45,7 @@ fn two_workers_find_what_one_finds() {
     let (one, two) = (explore(1), explore(2));
     assert!(one.outcome.exhausted && two.outcome.exhausted, "{one}{two}");
     assert_eq!(broken(&one), broken(&two), "{one}{two}");
-    assert_eq!(one.outcome.outcomes, two.outcome.outcomes, "{one}{two}");
+    // Not how many outcomes: of two that differ only in who is called B and who C, they may come upon either or both.
 }
 
 /// A limit is never a proof.
