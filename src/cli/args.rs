@@ -134,6 +134,13 @@ pub(super) struct OutputArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Exit status: 0 it is drawn, 2 usage, or FILE is not a schedule.")]
 pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub(super) drawn: DrawnArgs,
+}
+
+/// Which schedule, and how it is drawn.
+#[derive(Debug, Args)]
+pub(super) struct DrawnArgs {
     /// The schedule, as `race --save` writes it
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,

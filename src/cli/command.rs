@@ -44,8 +44,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Race(args) => race::run(&args),
-        Command::Replay(args) => replay::run(&args),
-        Command::Show(args) => show::run(&args).map(ExitCode::from),
+        Command::Replay(args) => replay::run(&args.drawn),
+        Command::Show(args) => show::run(&args.drawn).map(ExitCode::from),
         Command::Inspect(args) => inspect::run(&args).map(ExitCode::from),
         Command::Profiles(args) => profiles::run(&args).map(ExitCode::from),
         Command::Helper(args) => match args.name {

@@ -1,6 +1,6 @@
 //! What may be typed after `race` and `replay`.
 
-use super::args::{OutputArgs, SubjectArgs, duration};
+use super::args::{DrawnArgs, OutputArgs, SubjectArgs, duration};
 use crate::explore::request::{Shard, StrategyKind};
 use crate::explore::schedule::ScenarioKind;
 use clap::Args;
@@ -103,12 +103,6 @@ pub(super) struct SearchArgs {
 Exit status: 0 no invariant is broken now, 1 one is broken, 2 usage, or FILE is not a schedule, 3 it took another
 course, or could not be run.")]
 pub(super) struct ReplayArgs {
-    /// The schedule, as `race --save` writes it
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
-    /// Show every step, those too that no other task could see
-    #[arg(long)]
-    pub(super) all: bool,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(super) drawn: DrawnArgs,
 }

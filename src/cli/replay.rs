@@ -1,9 +1,9 @@
 //! `daemonproof replay`.
 
+use super::args::DrawnArgs;
 use super::exit::{Failure, Status};
 use super::guard;
 use super::output::{Outputs, complain};
-use super::race_args::ReplayArgs;
 use crate::explore::ExploreError;
 use crate::explore::drawing::{command, drawing, facts};
 use crate::explore::request::{ReplayOutcome, ReplayRequest};
@@ -15,7 +15,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 /// Runs it, in a child that this process outlives.
-pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &DrawnArgs) -> Result<ExitCode, Failure> {
     let request = plan(args)?;
     if !guard::is_guarded() {
         return guard::run();
@@ -26,14 +26,14 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked for.
-pub(super) fn plan(args: &ReplayArgs) -> Result<ReplayRequest, Failure> {
+pub(super) fn plan(args: &DrawnArgs) -> Result<ReplayRequest, Failure> {
     let schedule = Schedule::read(&args.file).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(ReplayRequest { schedule })
 }
 
 /// Runs it with `replay`, and reports.
 pub(super) fn replay_and_report<E: Display>(
-    args: &ReplayArgs,
+    args: &DrawnArgs,
     request: &ReplayRequest,
     outputs: Outputs,
     replay: impl FnOnce(&ReplayRequest) -> Result<ReplayOutcome, E>,
@@ -112,7 +112,7 @@ mod tests {
         let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/schedules/handover-3.json"));
         let output = OutputArgs { json: Some(json.clone()), html: None, quiet: true };
         let outputs = Outputs::open(&output).unwrap();
-        let args = ReplayArgs { file, all: false, output };
+        let args = DrawnArgs { file, all: false, output };
         let request = plan(&args).unwrap();
         let replay = |request: &ReplayRequest| {
             let schedule = request.schedule.clone();

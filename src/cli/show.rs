@@ -1,6 +1,6 @@
 //! `daemonproof show`.
 
-use super::args::ShowArgs;
+use super::args::DrawnArgs;
 use super::exit::{Failure, Status};
 use super::output::Outputs;
 use crate::explore::drawing::{command, drawing, facts};
@@ -8,7 +8,7 @@ use crate::explore::schedule::Schedule;
 use crate::report::race::Race;
 use crate::report::{race_html, race_text, to_json};
 
-pub(super) fn run(args: &ShowArgs) -> Result<Status, Failure> {
+pub(super) fn run(args: &DrawnArgs) -> Result<Status, Failure> {
     let schedule = Schedule::read(&args.file).map_err(|error| Failure::Usage(error.to_string()))?;
     let outputs = Outputs::open(&args.output)?;
     let race = Race {
