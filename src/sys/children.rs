@@ -18,6 +18,8 @@ pub(crate) struct Stat {
     pub(crate) threads: u32,
     /// In clock ticks since the machine was started; `None` if the text is cut off.
     pub(crate) start_ticks: Option<u64>,
+    /// How long it has computed, in clock ticks; `None` if the text is cut off.
+    pub(crate) cpu_ticks: Option<u64>,
 }
 
 impl Stat {
@@ -27,10 +29,12 @@ impl Stat {
         let mut fields = text.get(name_end + 1..)?.split(|&byte| byte == b' ').skip(1);
         let state = *fields.next()?.first()?;
         let parent = parse_pid(fields.next()?)?;
-        let number = |field: &[u8]| str::from_utf8(field).ok()?.parse().ok();
-        let threads = fields.nth(15).and_then(number).and_then(|threads| u32::try_from(threads).ok());
+        let number = |field: &[u8]| str::from_utf8(field).ok()?.parse::<u64>().ok();
+        let times = fields.nth(9).and_then(number).zip(fields.next().and_then(number));
+        let threads = fields.nth(4).and_then(number).and_then(|threads| u32::try_from(threads).ok());
         let start_ticks = fields.nth(1).and_then(number);
-        Some(Stat { state, parent, threads: threads.unwrap_or(1), start_ticks })
+        let cpu_ticks = times.map(|(user, system)| user.saturating_add(system));
+        Some(Stat { state, parent, threads: threads.unwrap_or(1), start_ticks, cpu_ticks })
     }
 
     /// Whether the process has ended. If its first thread has, before the others, only the letter says so.
@@ -149,9 +153,11 @@ mod tests {
     #[test]
     fn parse_looks_after_the_last_parenthesis() {
         let stat = Stat::parse(b"12 (a) R 1 (b)) S 7 12 12 0 -1").unwrap();
-        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks: None });
+        let (start_ticks, cpu_ticks) = (None, None);
+        assert_eq!(stat, Stat { state: b'S', parent: Pid::from_raw(7), threads: 1, start_ticks, cpu_ticks });
         let whole = Stat::parse(b"1 (a) Z 7 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 3 0 777 5").unwrap();
         assert_eq!((whole.start_ticks, whole.threads, whole.has_ended()), (Some(777), 3, false));
+        assert_eq!(whole.cpu_ticks, Some(9 + 10));
         assert_eq!(Stat::parse(b"12 (cut off"), None);
         assert_eq!(Stat::parse(b"12 (cut off) S"), None);
     }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::task::{End, Running, Stop, Stopped};
 use super::{Program, TRACED, TraceError};
+use crate::sys::children::Stat;
 use crate::sys::nest::Nest;
 use crate::sys::ptrace::{self, Resume};
 use crate::sys::seccomp::{FOREIGN, Filter};
@@ -280,24 +281,19 @@ struct Watch {
 
 impl Watch {
     fn look(&mut self, pid: Pid, patience: Duration) -> Option<Stuck> {
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if stat.is_empty() {
-            // It has just got the number of another thread, which that one's report will tell; or it is gone without a
-            // report, which is a mistake of ours, but no reason to wait for ever.
-            self.asleep += 1;
-            return (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience)
-                .then_some(Stuck::Asleep);
+        let text = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let stat = Stat::parse(&text);
+        if let Some(ticks) = stat.and_then(|stat| stat.cpu_ticks) {
+            let first = *self.ticks_at_first.get_or_insert(ticks);
+            if Duration::from_millis(ticks.saturating_sub(first) * 1000 / TICKS) >= patience {
+                return Some(Stuck::Spinning);
+            }
         }
-        let end = stat.iter().rposition(|&byte| byte == b')')?;
-        let fields: Vec<&str> = str::from_utf8(stat.get(end + 2..)?).ok()?.split(' ').collect();
-        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-        let first = *self.ticks_at_first.get_or_insert(ticks);
-        self.asleep = if fields.first() == Some(&"S") { self.asleep + 1 } else { 0 };
-        let computed = Duration::from_millis((ticks - first) * 1000 / TICKS);
-        if computed >= patience {
-            return Some(Stuck::Spinning);
-        }
-        // A loaded machine leaves a task ready to run, not asleep.
+        // A loaded machine leaves a task ready to run, not asleep. One that is not there has just got the number of another
+        // thread, which that one's report will tell; or it is gone without a report, which is a mistake of ours, but no
+        // reason to wait for ever.
+        let moves = stat.is_some_and(|stat| stat.state != b'S');
+        self.asleep = if moves { 0 } else { self.asleep + 1 };
         (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience).then_some(Stuck::Asleep)
     }
 }
