@@ -9,13 +9,12 @@ use super::race_args::{ContendArgs, RaceArgs, SearchArgs};
 use super::race_progress::Meter;
 use crate::check::Profile;
 use crate::explore::drawing::{race, search};
-use crate::explore::request::{Progress, RaceOutcome, RaceRequest, StrategyKind};
+use crate::explore::request::{Progress, RaceOutcome, RaceRequest, Report, StrategyKind};
 use crate::explore::schedule::Setup;
 use crate::fixture::{CommandLine, Placeholder};
 use crate::report::{race_html, race_json, race_text};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -24,9 +23,6 @@ const PIDFILE: &str = "d.pid";
 
 /// A search by chance has no end of its own.
 const EXECUTIONS_BY_CHANCE: u64 = 1000;
-
-/// Is told how far a search is, and says whether it should go on.
-pub(super) type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 /// Searches, in a child that this process outlives.
 pub(super) fn run(args: &RaceArgs) -> Result<ExitCode, Failure> {
@@ -209,6 +205,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
     use rstest::rstest;
     use serde_json::{Value, json};
+    use std::ops::ControlFlow;
     use std::path::Path;
 
     /// The command line with nothing but this command.

@@ -8,7 +8,7 @@ use nix::poll::PollFlags;
 use nix::unistd::Pid;
 
 use super::files::{Files, Named, Opened, Pids};
-use super::kernel::{self, bit};
+use super::kernel::{self, Descriptor, Info, bit};
 use super::operation::{Kind, Lock, LockMode, Operation, Target, Timeout};
 use super::place::FileId;
 use super::words;
@@ -272,7 +272,7 @@ impl Decoder<'_> {
         );
         let closes = kernel::descriptors(self.process)
             .into_iter()
-            .any(|fd| kernel::closes_on_exec(self.process, fd) && self.matters(fd));
+            .any(|fd| Info::of(self.process, fd).closes_on_exec() && self.matters(fd));
         if at.is_none() && !closes {
             return Some(Decoded::Unseen);
         }
@@ -280,9 +280,12 @@ impl Decoder<'_> {
     }
 
     fn matters(&self, fd: RawFd) -> bool {
-        kernel::descriptor(self.process, fd).is_some_and(|found| {
-            self.files.id_of(found.key).is_some() || self.sockets && found.is(libc::S_IFSOCK)
-        })
+        kernel::descriptor(self.process, fd)
+            .is_some_and(|found| self.files.id_of(found.key).is_some() || self.is_followed_socket(found))
+    }
+
+    fn is_followed_socket(&self, found: Descriptor) -> bool {
+        self.sockets && found.is(libc::S_IFSOCK)
     }
 
     /// An operation on a descriptor of something in the sandbox, or of a pipe or socket.
@@ -293,10 +296,11 @@ impl Decoder<'_> {
         short: &str,
         kind: impl FnOnce(RawFd) -> Kind,
     ) -> Option<Decoded> {
-        if !self.matters(fd) {
+        let found = kernel::descriptor(self.process, fd);
+        let file = found.and_then(|found| self.files.id_of(found.key));
+        if file.is_none() && !found.is_some_and(|found| self.is_followed_socket(found)) {
             return Some(Decoded::Unseen);
         }
-        let file = kernel::descriptor(self.process, fd).and_then(|found| self.files.id_of(found.key));
         let (kind, call) = (kind(fd), format!("{name}({fd})"));
         Some(Decoded::Seen(Operation { kind, call, short: short.to_owned(), file }))
     }
@@ -387,7 +391,7 @@ impl Decoder<'_> {
     }
 
     fn blocking(&self, fd: RawFd) -> Timeout {
-        if kernel::never_blocks(self.process, fd) { Timeout::None } else { Timeout::Event }
+        if Info::of(self.process, fd).never_blocks() { Timeout::None } else { Timeout::Event }
     }
 
     fn flock(&self, name: &str) -> Option<Decoded> {
@@ -568,9 +572,7 @@ impl Decoder<'_> {
                 self.signal(name, target, self.int(1))
             }
             libc::SYS_pidfd_send_signal => {
-                let info = kernel::fdinfo(self.process, self.int(0));
-                let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())?;
-                self.kill(name, pid, self.int(1))
+                self.kill(name, Info::of(self.process, self.int(0)).pid()?, self.int(1))
             }
             libc::SYS_pidfd_open => match self.pids.name(self.int(0)) {
                 Some(_) => self.look_at(name, self.int(0)),

@@ -9,15 +9,15 @@ use std::time::Instant;
 use super::error::ExploreError;
 use super::exhaustive::{Exhaustive, Reduction};
 use super::explain;
-use super::judge::{Broken, Watch};
+use super::judge::Broken;
 use super::lab::{Lab, Scene};
 use super::pct::Pct;
 use super::place::Thing;
 use super::race::Invariant;
 use super::random::Random;
-use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, StrategyKind, Violation};
+use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation};
 use super::scene::prepare;
-use super::schedule::{self, Schedule};
+use super::schedule::Schedule;
 use super::search::execute;
 use super::strategy::{Strategy, Trace};
 use crate::fixture::Sandbox;
@@ -51,8 +51,7 @@ struct Tally {
 
 /// An invariant that is broken, and the execution that broke it first.
 struct Found {
-    invariant: String,
-    sentence: String,
+    broken: Broken,
     executions: u64,
     first_execution: u64,
     trace: Trace<Thing>,
@@ -63,7 +62,7 @@ pub(super) fn explore(
     request: &RaceRequest,
     sandbox: &Sandbox,
     added: &Added,
-    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    report: &mut Report<'_>,
 ) -> Result<RaceOutcome, ExploreError> {
     match explored(request, sandbox, added, report, false) {
         Err(ExploreError::Connects) => explored(request, sandbox, added, report, true),
@@ -75,17 +74,17 @@ fn explored(
     request: &RaceRequest,
     sandbox: &Sandbox,
     added: &Added,
-    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    report: &mut Report<'_>,
     sockets: bool,
 ) -> Result<RaceOutcome, ExploreError> {
     let began = Instant::now();
-    let (scene, watch) = prepare(&request.setup, sandbox, sockets)?;
+    let scene = prepare(&request.setup, sandbox, sockets)?;
     let search = Search { request, added, began, tally: Mutex::default(), over: AtomicBool::new(false) };
     let strategy = match request.shard {
         Some(shard) => Exhaustive::part(Reduction::FULL, shard.index() - 1, shard.count()),
         None => Exhaustive::new(Reduction::FULL),
     };
-    let exhausted = search.run(&strategy, &scene, &watch, report)?;
+    let exhausted = search.run(&strategy, &scene, report)?;
     let tally = search.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut outcome = RaceOutcome {
         exhausted: exhausted && tally.stopped.is_none(),
@@ -98,22 +97,15 @@ fn explored(
         violations: Vec::new(),
     };
     let mut lab = Lab::new(scene)?;
-    lab.watch = watch;
-    for found in tally.found {
-        let broken =
-            schedule::Broken { invariant: found.invariant.clone(), sentence: found.sentence.clone() };
-        let schedule =
-            match explain::schedule(&mut lab, &found.trace, &found.invariant, &request.setup, added) {
-                Ok(schedule) if schedule.broken.is_some() => schedule,
-                // It was broken, but the program does not do the same again: what was found stands.
-                Ok(schedule) => Schedule { broken: Some(broken), ..schedule },
-                Err(error) if error.is_limit() => {
-                    Schedule { broken: Some(broken), ..explain::empty(&request.setup) }
-                }
-                Err(error) => return Err(error),
-            };
+    for Found { broken, executions, first_execution, trace } in tally.found {
+        let written = explain::schedule(&mut lab, &trace, &broken.invariant, &request.setup, added);
+        let mut schedule = match written {
+            Err(error) if error.is_limit() => explain::empty(&request.setup),
+            written => written?,
+        };
+        // If the program does not do the same again, what was found stands.
+        schedule.broken.get_or_insert(broken.into());
         let file = request.save.as_ref().map(|directory| schedule.save_in(directory)).transpose()?;
-        let Found { executions, first_execution, .. } = found;
         outcome.violations.push(Violation { executions, first_execution, schedule, file });
     }
     Ok(outcome)
@@ -134,9 +126,7 @@ pub(super) fn replay(schedule: &Schedule, sandbox: &Sandbox) -> Result<ReplayOut
 
 fn replayed(schedule: &Schedule, sandbox: &Sandbox, sockets: bool) -> Result<ReplayOutcome, ExploreError> {
     let began = Instant::now();
-    let (scene, watch) = prepare(&schedule.setup, sandbox, sockets)?;
-    let mut lab = Lab::new(scene)?;
-    lab.watch = watch;
+    let mut lab = Lab::new(prepare(&schedule.setup, sandbox, sockets)?)?;
     let (schedule, diverged) = explain::replay(&mut lab, schedule)?;
     Ok(ReplayOutcome { schedule, diverged, elapsed: began.elapsed() })
 }
@@ -151,27 +141,26 @@ impl Search<'_> {
         &self,
         strategy: &Exhaustive<Thing>,
         scene: &Scene,
-        watch: &Watch,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        report: &mut Report<'_>,
     ) -> Result<bool, ExploreError> {
         // The parts of a search meet the same subtrees in the same order only if one worker meets them.
         let alone = self.request.shard.is_some() && self.request.strategy == StrategyKind::Exhaustive;
         let others = if alone { 0 } else { self.request.jobs.max(1) - 1 };
+        // Who fails stops the others.
+        let stop = |_: &ExploreError| self.over.store(true, Ordering::Relaxed);
+        let help = |number: usize| {
+            // The same scene in a sandbox of its own.
+            let sandbox = Sandbox::new()?;
+            let own = prepare(&self.request.setup, &sandbox, scene.sockets)?;
+            let scene = Scene { names: scene.names.clone(), ..own };
+            self.work(self.strategy(strategy, number).as_mut(), scene, &mut |_| ControlFlow::Continue(()))
+        };
+        let help = &help;
         std::thread::scope(|scope| {
-            let help = |number: usize| {
-                scope.spawn(move || {
-                    // The same scene in a sandbox of its own.
-                    let sandbox = Sandbox::new()?;
-                    let (own, watch) = prepare(&self.request.setup, &sandbox, scene.sockets)?;
-                    let scene = Scene { names: scene.names.clone(), ..own };
-                    self.work(self.strategy(strategy, number).as_mut(), &scene, &watch, &mut |_| {
-                        ControlFlow::Continue(())
-                    })
-                })
-            };
-            let helpers: Vec<_> = (1..=others).map(help).collect();
-            let own = self.work(self.strategy(strategy, 0).as_mut(), scene, watch, report);
-            let mut exhausted = own?;
+            let start = |number: usize| scope.spawn(move || help(number).inspect_err(stop));
+            let helpers: Vec<_> = (1..=others).map(start).collect();
+            let own = self.work(self.strategy(strategy, 0).as_mut(), scene.clone(), report);
+            let mut exhausted = own.inspect_err(stop)?;
             for helper in helpers {
                 exhausted &= helper.join().unwrap_or(Ok(false))?;
             }
@@ -194,26 +183,10 @@ impl Search<'_> {
     fn work(
         &self,
         strategy: &mut dyn Strategy<Thing>,
-        scene: &Scene,
-        watch: &Watch,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        scene: Scene,
+        report: &mut Report<'_>,
     ) -> Result<bool, ExploreError> {
-        let ended = self.work_on(strategy, scene, watch, report);
-        if ended.is_err() {
-            self.over.store(true, Ordering::Relaxed);
-        }
-        ended
-    }
-
-    fn work_on(
-        &self,
-        strategy: &mut dyn Strategy<Thing>,
-        scene: &Scene,
-        watch: &Watch,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<bool, ExploreError> {
-        let mut lab = Lab::new(scene.clone())?;
-        lab.watch = watch.clone();
+        let mut lab = Lab::new(scene)?;
         while !self.over.load(Ordering::Relaxed) {
             if let Some(limit) = self.limit_reached() {
                 self.stop(limit);
@@ -255,10 +228,12 @@ impl Search<'_> {
     }
 
     fn take(&self, lab: &mut Lab, trace: &Trace<Thing>) {
-        let (mut broken, ending) = match trace.ended {
-            true => (lab.judge_end(self.added), Some(lab.ending())),
-            false => (Vec::new(), None),
-        };
+        let (mut broken, mut ending) = (Vec::new(), None);
+        if trace.ended {
+            let outcomes = lab.outcomes();
+            broken = lab.judge_end(&outcomes, self.added);
+            ending = Some(lab.ending(&outcomes));
+        }
         // What lies about in the end depends on how the execution ended, so once for each ending is enough.
         if ending.as_ref().is_some_and(|ending| !self.tally().endings.contains(ending)) {
             broken.extend(lab.litter());
@@ -277,12 +252,11 @@ impl Search<'_> {
 
 impl Tally {
     fn add(&mut self, broken: Broken, trace: &Trace<Thing>) {
-        if let Some(known) = self.found.iter_mut().find(|known| known.invariant == broken.invariant) {
+        if let Some(known) = self.found.iter_mut().find(|known| known.broken.invariant == broken.invariant) {
             known.executions += 1;
             return;
         }
-        let Broken { invariant, sentence, .. } = broken;
         let first_execution = self.executions;
-        self.found.push(Found { invariant, sentence, executions: 1, first_execution, trace: trace.clone() });
+        self.found.push(Found { broken, executions: 1, first_execution, trace: trace.clone() });
     }
 }

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::files::{Files, Named, Opened};
 use super::footprint::{Access, Footprint};
-use super::kernel::{self, Key, LockLine};
+use super::kernel::{self, Info, Key, LockLine};
 use super::operation::{Kind, Lock, LockMode, Operation};
 use super::place::{FileId, Thing};
 use super::system::TaskId;
@@ -99,7 +99,8 @@ impl Plan {
                     plan.always.extend(at.there.map(|(id, _)| (Thing::Content(id), Access::Read)));
                 }
                 let closing = kernel::descriptors(maker.pid).into_iter();
-                let closing: Vec<_> = closing.filter(|fd| kernel::closes_on_exec(maker.pid, *fd)).collect();
+                let closing: Vec<_> =
+                    closing.filter(|fd| Info::of(maker.pid, *fd).closes_on_exec()).collect();
                 plan.closing(&closing, maker.pid, files);
             }
             kind => plan.of_descriptors(kind, maker, files),
@@ -238,17 +239,15 @@ impl Plan {
                 let other = Thing::End(id, 1 - end);
                 self.always.extend([(Thing::Data(id), Access::Read), (other, Access::Read)]);
             }
-            Opened::Outside if kernel::signalfd_mask(maker.pid, fd).is_some() => {
-                self.always.push((Thing::Blocked(maker.process), Access::Read));
-            }
             Opened::Outside => {
+                let info = Info::of(maker.pid, fd);
                 let found = kernel::descriptor(maker.pid, fd);
                 let is_socket = found.is_some_and(|found| found.is(libc::S_IFSOCK));
-                let watched = kernel::epoll_targets(maker.pid, fd);
-                if self.sockets && (is_socket || !watched.is_empty()) {
+                if self.sockets && (is_socket || info.watched().next().is_some()) {
                     self.always.push((Thing::Sockets, Access::Read));
                 }
-                if watched.iter().any(|fd| kernel::signalfd_mask(maker.pid, *fd).is_some()) {
+                let reports = |fd| Info::of(maker.pid, fd).signals().is_some();
+                if info.signals().is_some() || info.watched().any(reports) {
                     self.always.push((Thing::Blocked(maker.process), Access::Read));
                 }
             }
@@ -264,7 +263,9 @@ impl Plan {
                 Opened::Pipe(id, end) | Opened::Socket(id, end) => {
                     self.always.push((Thing::End(id, end), Access::Release));
                 }
-                Opened::File(id) | Opened::Directory(id) if kernel::holds_lock(pid, fd) => {
+                Opened::File(id) | Opened::Directory(id)
+                    if files.key_of(id).is_some_and(|key| Info::of(pid, fd).locks(key).next().is_some()) =>
+                {
                     watched.extend(files.key_of(id));
                     self.always.push((Thing::Held(id), Access::Write));
                 }

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::driver::Added;
 use super::error::ExploreError;
 use super::family::Process;
-use super::judge::Broken;
+use super::judge::{Broken, Outcome};
 use super::lab::{Lab, Made};
 use super::minimise::{fewest_switches, flips};
 use super::place::Thing;
 use super::replay::Replay;
-use super::schedule::{self, FORMAT, ProcessEnd, Schedule, Setup, State, Step};
+use super::schedule::{FORMAT, ProcessEnd, Schedule, Setup, State, Step};
 use super::search::execute;
 use super::strategy::Trace;
 use super::system::TaskId;
@@ -62,10 +62,10 @@ pub(crate) fn schedule(
         Err(error) => return Err(error),
     };
     let mut found = write(lab, &run, setup);
-    found.broken = run.broken.iter().find(|broken| broken.invariant == invariant).map(|broken| {
+    if let Some(broken) = run.broken.iter().find(|broken| broken.invariant == invariant) {
         found.critical = broken.after.checked_sub(1);
-        schedule::Broken { invariant: broken.invariant.clone(), sentence: broken.sentence.clone() }
-    });
+        found.broken = Some(broken.clone().into());
+    }
     lab.states = None;
     let tries = (FLIPPED_OPERATIONS_MAX / run.trace.events.len().max(1)).clamp(1, FLIPS_MAX);
     for flip in flips(&run.trace).into_iter().take(tries) {
@@ -88,7 +88,13 @@ pub(crate) fn replay(lab: &mut Lab, saved: &Schedule) -> Result<(Schedule, Optio
         Err(ExploreError::Diverged(divergence)) => {
             let states = lab.states.clone().unwrap_or_default();
             let made = lab.made.clone();
-            let run = Run { trace: Trace::default(), broken: Vec::new(), made, states, processes: ends(lab) };
+            let run = Run {
+                trace: Trace::default(),
+                broken: Vec::new(),
+                made,
+                states,
+                processes: ends(lab, &lab.outcomes()),
+            };
             (run, Some(divergence.told(|task| lab.family.name(task).to_owned())))
         }
         Err(error) => return Err(error),
@@ -110,10 +116,7 @@ pub(crate) fn replay(lab: &mut Lab, saved: &Schedule) -> Result<(Schedule, Optio
     }
     let invariant = saved.broken.as_ref().map(|broken| broken.invariant.as_str());
     let same = run.broken.iter().find(|broken| Some(broken.invariant.as_str()) == invariant);
-    found.broken = same.or(run.broken.first()).map(|broken| schedule::Broken {
-        invariant: broken.invariant.clone(),
-        sentence: broken.sentence.clone(),
-    });
+    found.broken = same.or(run.broken.first()).cloned().map(Into::into);
     if diverged.is_none() {
         (found.critical, found.flip) = (saved.critical, saved.flip);
     }
@@ -131,10 +134,11 @@ struct Run {
 
 fn again(lab: &mut Lab, mut schedule: Replay, added: &Added) -> Result<Run, ExploreError> {
     let trace = execute(lab, &mut schedule)?.unwrap_or_default();
-    let mut broken = lab.judge_end(added);
+    let outcomes = lab.outcomes();
+    let mut broken = lab.judge_end(&outcomes, added);
     let states = lab.states.clone().unwrap_or_default();
     let made = lab.made.clone();
-    let processes = ends(lab);
+    let processes = ends(lab, &outcomes);
     broken.extend(lab.litter());
     Ok(Run { trace, broken, made, states, processes })
 }
@@ -191,8 +195,7 @@ fn write(lab: &Lab, run: &Run, setup: &Setup) -> Schedule {
 }
 
 /// What has become of each process.
-fn ends(lab: &Lab) -> Vec<ProcessEnd> {
-    let outcomes = lab.outcomes();
+fn ends(lab: &Lab, outcomes: &[Outcome]) -> Vec<ProcessEnd> {
     let end = |process: &Process| ProcessEnd {
         task: lab.family.name(process.id).to_owned(),
         end: process.end.map_or_else(|| "running".to_owned(), ended),

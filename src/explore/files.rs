@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
-use super::kernel::{self, Key, LockLine};
+use super::kernel::{self, Info, Key, LockLine};
 use super::place::{FileId, Interner, Numbers};
 
 /// Files by what the kernel calls them, and by what they are called in every execution.
@@ -136,7 +136,7 @@ impl Files {
         let id = self.id_of(found.key);
         match (id, found.format) {
             (Some(id), libc::S_IFDIR) => Opened::Directory(id),
-            (Some(id), libc::S_IFIFO) => Opened::Pipe(id, u8::from(kernel::can_write(pid, fd))),
+            (Some(id), libc::S_IFIFO) => Opened::Pipe(id, u8::from(Info::of(pid, fd).can_write())),
             (Some(id), libc::S_IFSOCK) => Opened::Socket(id, u8::from(self.seconds.contains(&found.key))),
             (Some(id), _) => Opened::File(id),
             (None, _) => Opened::Outside,

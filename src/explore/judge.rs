@@ -9,16 +9,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::driver::Added;
 use super::family::{State as Stand, letter};
 use super::files::Files;
 use super::footprint::{Access, Footprint};
 use super::kernel::{self, LockLine};
-use super::lab::{Evidence, Lab};
+use super::lab::{Evidence, Lab, Made};
 use super::operation::{Kind, Operation};
 use super::place::Thing;
-use super::schedule::State;
+use super::schedule::{self, State};
 use super::words;
 use crate::trace::End;
 
@@ -29,6 +30,12 @@ pub(crate) struct Broken {
     pub(crate) sentence: String,
     /// How many operations had been made.
     pub(crate) after: usize,
+}
+
+impl From<Broken> for schedule::Broken {
+    fn from(broken: Broken) -> Self {
+        schedule::Broken { invariant: broken.invariant, sentence: broken.sentence }
+    }
 }
 
 /// What the program does with its pidfile when it is alone, and what is therefore expected.
@@ -135,10 +142,8 @@ impl Lab {
     fn waits_for_its_turn(&self, contender: usize) -> bool {
         let is_own =
             |process: i32| self.process(process).is_some_and(|process| process.contender == contender);
-        let last = self.made.iter().rev().find(|made| {
-            let whose = self.family.name(made.task).chars().next();
-            made.evidence != Evidence::None && whose == letter(contender).chars().next()
-        });
+        let mut made = self.made.iter().rev();
+        let last = made.find(|made| made.evidence != Evidence::None && self.is_of(made, contender));
         let was_refused = last.is_some_and(|made| made.evidence == Evidence::Somebody);
         self.family.tasks.values().filter(|task| is_own(task.process)).any(|task| match &task.state {
             Stand::Before(_, Operation { kind: Kind::Lock(lock), .. }) => lock.blocks,
@@ -151,34 +156,32 @@ impl Lab {
     /// of a killed monitor is known by the pidfile.
     fn is_remnant(&self, contender: usize, named: Option<i32>) -> bool {
         let killed = self.scene.told.is_some_and(|(_, signal)| signal == Signal::SIGKILL);
-        let owns = named
-            .and_then(|pid| self.process(pid))
-            .is_some_and(|process| process.contender == contender && process.end.is_none());
-        self.watch.names && killed && self.is_told(contender) && !owns
+        let owns = named.is_some_and(|pid| self.is_alive(pid, contender));
+        self.scene.watch.names && killed && self.is_told(contender) && !owns
     }
 
     /// What the program is seen to do with its pidfile.
     pub(crate) fn habits(&self) -> Watch {
         let now = PidfileNow::of(&self.scene.pidfile, &self.files);
-        let own = |pid: i32| self.process(pid).is_some_and(|process| process.end.is_none());
-        let names = now.pid().is_some_and(own);
-        Watch { names, locks: self.is_locked_by(&now, 0), leaves: BTreeSet::new(), judges: true }
+        let names = now.pid().is_some_and(|pid| self.is_alive(pid, 0));
+        Watch { names, locks: self.has_locked(0), leaves: BTreeSet::new(), judges: true }
     }
 
     /// Whether a living process of the contender has a lock on the pidfile.
-    fn is_locked_by(&self, now: &PidfileNow, contender: usize) -> bool {
-        let alive = self.family.alive(contender);
-        let inode = fs::metadata(&self.scene.pidfile).map(|meta| (meta.dev(), meta.ino())).ok();
-        now.locks.iter().any(|lock| match lock.kind.as_str() {
-            "POSIX" => alive.iter().any(|process| process.pid.as_raw() == lock.pid),
-            // The process that took it may have ended, and another one have it now.
-            _ => alive.iter().any(|process| {
-                let fds = kernel::descriptors(process.pid).into_iter();
-                let mut own =
-                    fds.filter(|fd| kernel::descriptor(process.pid, *fd).map(|found| found.key) == inode);
-                own.any(|fd| kernel::holds_lock(process.pid, fd))
-            }),
-        })
+    fn has_locked(&self, contender: usize) -> bool {
+        let Ok(pidfile) = fs::metadata(&self.scene.pidfile) else { return false };
+        let alive: Vec<Pid> = self.family.alive(contender).iter().map(|process| process.pid).collect();
+        !kernel::locks(&alive, &|key| key == (pidfile.dev(), pidfile.ino())).is_empty()
+    }
+
+    /// Whether `pid` is a living process of the contender.
+    fn is_alive(&self, pid: i32, contender: usize) -> bool {
+        self.process(pid).is_some_and(|process| process.contender == contender && process.end.is_none())
+    }
+
+    /// Whether the operation was one of the contender's.
+    fn is_of(&self, made: &Made, contender: usize) -> bool {
+        self.family.name(made.task).starts_with(&letter(contender))
     }
 
     /// What is to be judged after each step: what somebody who reads the pidfile now would find.
@@ -188,7 +191,7 @@ impl Lab {
                 && matches!(place, Thing::Name { .. } | Thing::Content(_) | Thing::Lock { .. })
         };
         let known = self.broken.iter().any(|broken| broken.invariant == GARBAGE);
-        if !self.watch.judges || !self.watch.names || known || !footprint.iter().any(matters) {
+        if !self.scene.watch.judges || !self.scene.watch.names || known || !footprint.iter().any(matters) {
             return;
         }
         let now = PidfileNow::of(&self.scene.pidfile, &self.files);
@@ -204,10 +207,9 @@ impl Lab {
     }
 
     /// What is to be judged when nothing moves.
-    pub(crate) fn judge_quiet(&mut self) {
-        if self.watch.judges {
-            let broken = self.running_broken(&self.outcomes());
-            for broken in broken {
+    pub(crate) fn judge_quiet(&mut self, outcomes: &[Outcome]) {
+        if self.scene.watch.judges {
+            for broken in self.running_broken(outcomes) {
                 if !self.broken.iter().any(|known| known.invariant == broken.invariant) {
                     self.broken.push(broken);
                 }
@@ -215,15 +217,14 @@ impl Lab {
         }
     }
 
-    /// Judges the end of an execution; everything that did not hold in it.
-    pub(crate) fn judge_end(&mut self, added: &Added) -> Vec<Broken> {
-        self.judge_quiet();
-        let outcomes = self.outcomes();
+    /// Judges the end of an execution, to which it came with these `outcomes`; everything that did not hold in it.
+    pub(crate) fn judge_end(&mut self, outcomes: &[Outcome], added: &Added) -> Vec<Broken> {
+        self.judge_quiet(outcomes);
         let mut all = std::mem::take(&mut self.broken);
-        all.extend(self.nobody_runs(&outcomes));
-        all.extend(self.silent_loser(&outcomes));
+        all.extend(self.nobody_runs(outcomes));
+        all.extend(self.silent_loser(outcomes));
         if !added.is_empty() {
-            let end = self.final_state(&outcomes);
+            let end = self.final_state(outcomes);
             all.extend(added.iter().filter_map(|(name, holds)| {
                 let sentence = holds(&end).err()?;
                 Some(Broken { invariant: name.clone(), sentence, after: self.made.len() })
@@ -248,10 +249,10 @@ impl Lab {
     /// Tells everybody to stop and waits; what lies about then that should not.
     pub(crate) fn litter(&mut self) -> Option<Broken> {
         let after = self.made.len();
-        if !self.watch.judges || !self.wind_up() {
+        if !self.scene.watch.judges || !self.wind_up() {
             return None;
         }
-        let left: Vec<_> = self.names_left().difference(&self.watch.leaves).cloned().collect();
+        let left: Vec<_> = self.names_left().difference(&self.scene.watch.leaves).cloned().collect();
         let sentence =
             format!("when all have been told to stop and are gone, {} is still there", left.join(" and "));
         (!left.is_empty()).then_some(Broken { invariant: "no-litter".into(), sentence, after })
@@ -281,8 +282,8 @@ impl Lab {
     }
 
     /// What the execution came to, the same for the same ending however the processes are numbered.
-    pub(crate) fn ending(&self) -> String {
-        let outcomes = self.family.pids.replace(&format!("{:?}", self.outcomes()));
+    pub(crate) fn ending(&self, outcomes: &[Outcome]) -> String {
+        let outcomes = self.family.pids.replace(&format!("{outcomes:?}"));
         // Each worker has a sandbox of its own.
         let outcomes = outcomes.replace(&*self.scene.rundir.to_string_lossy(), "{rundir}");
         format!("{outcomes}{:?}", self.state())
@@ -303,17 +304,20 @@ impl Lab {
         };
         match running.as_slice() {
             [] => Vec::new(),
-            [(index, only)] if self.watch.names => {
-                let own =
-                    |pid: i32| self.process(pid).is_some_and(|p| p.contender == *index && p.end.is_none());
-                let mut wrong = String::new();
-                if !now.pid().is_some_and(own) {
-                    wrong = format!("{} is running, but {found}", only.name);
-                } else if self.watch.locks && !self.is_locked_by(&now, *index) {
-                    wrong = format!("{} is running, but has not locked {}", only.name, self.pidfile_name());
-                }
-                let broken = Broken { invariant: "running-owns-pidfile".into(), sentence: wrong, after };
-                (!broken.sentence.is_empty()).then_some(broken).into_iter().collect()
+            [(index, only)] if self.scene.watch.names => {
+                let wrong = if !now.pid().is_some_and(|pid| self.is_alive(pid, *index)) {
+                    Some(found)
+                } else if self.scene.watch.locks && !self.has_locked(*index) {
+                    Some(format!("has not locked {}", self.pidfile_name()))
+                } else {
+                    None
+                };
+                let sentence = wrong.map(|wrong| format!("{} is running, but {wrong}", only.name));
+                let invariant = || "running-owns-pidfile".into();
+                sentence
+                    .map(|sentence| Broken { invariant: invariant(), sentence, after })
+                    .into_iter()
+                    .collect()
             }
             [_] => Vec::new(),
             several => {
@@ -354,11 +358,9 @@ impl Lab {
         if outcomes.iter().any(|outcome| outcome.alive) || !(0..outcomes.len()).any(|index| lost(&index)) {
             return None;
         }
-        let whose = |task| self.family.name(task).chars().next();
         let decided = |index: usize| {
-            let own = letter(index).chars().next();
             let last = |evidence| {
-                self.made.iter().rposition(|made| made.evidence == evidence && whose(made.task) == own)
+                self.made.iter().rposition(|made| made.evidence == evidence && self.is_of(made, index))
             };
             last(Evidence::Somebody).or_else(|| last(Evidence::Perhaps))
         };
@@ -366,10 +368,8 @@ impl Lab {
             .filter(lost)
             .filter_map(|index| Some((index, decided(index)?)))
             .max_by_key(|(_, at)| *at)?;
-        let gone = |index: usize| {
-            let first = self.family.name(super::TaskId(index as u32)).chars().next();
-            self.made.iter().rposition(|made| whose(made.task) == first).is_none_or(|end| end < at)
-        };
+        let gone =
+            |index| self.made.iter().rposition(|made| self.is_of(made, index)).is_none_or(|end| end < at);
         if let Some((told, _)) = self.scene.told
             && !gone(told)
         {

@@ -61,33 +61,59 @@ pub(crate) fn directory(pid: Pid, dirfd: RawFd) -> Option<PathBuf> {
     }
 }
 
-pub(crate) fn fdinfo(pid: Pid, fd: RawFd) -> String {
-    of_some_thread(pid, |thread| fs::read_to_string(format!("{thread}/fdinfo/{fd}")).ok()).unwrap_or_default()
-}
+/// What `/proc/PID/fdinfo` says of a descriptor; nothing if there is no such descriptor.
+#[derive(Debug)]
+pub(crate) struct Info(String);
 
-/// Whether a lock hangs on the descriptor, so that closing it may end one.
-pub(crate) fn holds_lock(pid: Pid, fd: RawFd) -> bool {
-    fdinfo(pid, fd).contains("\nlock:")
-}
+impl Info {
+    pub(crate) fn of(pid: Pid, fd: RawFd) -> Self {
+        let text = of_some_thread(pid, |thread| fs::read_to_string(format!("{thread}/fdinfo/{fd}")).ok());
+        Info(text.unwrap_or_default())
+    }
 
-pub(crate) fn closes_on_exec(pid: Pid, fd: RawFd) -> bool {
-    flags(pid, fd) & libc::O_CLOEXEC != 0
-}
+    /// What follows `key` in each line that begins with it.
+    fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.lines().filter_map(move |line| line.strip_prefix(key))
+    }
 
-pub(crate) fn can_write(pid: Pid, fd: RawFd) -> bool {
-    flags(pid, fd) & libc::O_ACCMODE != libc::O_RDONLY
-}
+    /// The flags of open(2).
+    fn flags(&self) -> i32 {
+        let flags = self.values("flags:").next();
+        flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or_default()
+    }
 
-/// Whether calls on it return at once, with EAGAIN if need be.
-pub(crate) fn never_blocks(pid: Pid, fd: RawFd) -> bool {
-    flags(pid, fd) & libc::O_NONBLOCK != 0
-}
+    pub(crate) fn closes_on_exec(&self) -> bool {
+        self.flags() & libc::O_CLOEXEC != 0
+    }
 
-/// The flags of open(2); none if there is no such descriptor.
-fn flags(pid: Pid, fd: RawFd) -> i32 {
-    let info = fdinfo(pid, fd);
-    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or_default()
+    pub(crate) fn can_write(&self) -> bool {
+        self.flags() & libc::O_ACCMODE != libc::O_RDONLY
+    }
+
+    /// Whether calls on it return at once, with EAGAIN if need be.
+    pub(crate) fn never_blocks(&self) -> bool {
+        self.flags() & libc::O_NONBLOCK != 0
+    }
+
+    /// The process that it stands for, if it does for one.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.values("Pid:").next()?.trim().parse().ok()
+    }
+
+    /// The signals that it reports, if it is of signalfd(2).
+    pub(crate) fn signals(&self) -> Option<u64> {
+        u64::from_str_radix(self.values("sigmask:").next()?.trim(), 16).ok()
+    }
+
+    /// The descriptors that it watches, if it is of epoll(7).
+    pub(crate) fn watched(&self) -> impl Iterator<Item = RawFd> {
+        self.values("tfd:").filter_map(|line| line.split_whitespace().next()?.parse().ok())
+    }
+
+    /// The locks that hang on it, which closing it may end. It leads to `key`.
+    pub(crate) fn locks(&self, key: Key) -> impl Iterator<Item = LockLine> {
+        self.values("lock:").filter_map(move |line| LockLine::parse(line, key))
+    }
 }
 
 /// A lock, as a process that has it shows it.
@@ -137,9 +163,7 @@ pub(crate) fn locks(holders: &[Pid], wanted: &dyn Fn(Key) -> bool) -> Vec<LockLi
             let Some(key) = descriptor(pid, fd).map(|found| found.key).filter(|key| wanted(*key)) else {
                 continue;
             };
-            let info = fdinfo(pid, fd);
-            let lines = info.lines().filter_map(|line| line.strip_prefix("lock:"));
-            for mut lock in lines.filter_map(|line| LockLine::parse(line, key)) {
+            for mut lock in Info::of(pid, fd).locks(key) {
                 if lock.pid == -1 {
                     lock.pid = pid.as_raw();
                 }
@@ -168,6 +192,11 @@ const IGNORED_BY_DEFAULT: u64 =
 
 /// What stops a process by default; under the explorer it does not.
 const STOPPING: u64 = bit(libc::SIGSTOP) | bit(libc::SIGTSTP) | bit(libc::SIGTTIN) | bit(libc::SIGTTOU);
+
+/// Whether a signal stops a process by default. Under the explorer it does not, and is not delivered.
+pub(crate) fn stops(signal: i32) -> bool {
+    (1..=64).contains(&signal) && STOPPING & bit(signal) != 0
+}
 
 pub(crate) const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
@@ -208,20 +237,6 @@ pub(crate) fn ready(pidfd: BorrowedFd, fd: RawFd, events: PollFlags) -> Option<P
     let mut asked = [PollFd::new(copy.as_fd(), events)];
     poll(&mut asked, PollTimeout::ZERO).ok()?;
     asked[0].revents()
-}
-
-/// The signals that a descriptor of signalfd(2) reports, if it is one.
-pub(crate) fn signalfd_mask(pid: Pid, fd: RawFd) -> Option<u64> {
-    let info = fdinfo(pid, fd);
-    let mask = info.lines().find_map(|line| line.strip_prefix("sigmask:"))?;
-    u64::from_str_radix(mask.trim(), 16).ok()
-}
-
-/// The descriptors that an epoll instance watches.
-pub(crate) fn epoll_targets(pid: Pid, fd: RawFd) -> Vec<RawFd> {
-    let info = fdinfo(pid, fd);
-    let targets = info.lines().filter_map(|line| line.strip_prefix("tfd:"));
-    targets.filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect()
 }
 
 pub(crate) fn parent(pid: Pid) -> Option<Pid> {

@@ -16,7 +16,7 @@ use super::family::{Family, Process, State as Stand, letter};
 use super::files::Files;
 use super::footprint::{Access, Footprint};
 use super::judge::{Broken, Watch};
-use super::kernel::bit;
+use super::kernel::{bit, stops};
 use super::operation::{Kind, Operation};
 use super::place::{FileId, Numbers, Thing};
 use super::schedule::State;
@@ -44,6 +44,8 @@ pub(crate) struct Scene {
     pub(crate) sockets: bool,
     /// Whether the last of them starts although another one runs.
     pub(crate) overwrites: bool,
+    /// What is expected of them.
+    pub(crate) watch: Watch,
     /// The contender that gets a signal once it is up, and the signal.
     pub(crate) told: Option<(usize, Signal)>,
 }
@@ -105,8 +107,7 @@ pub(crate) struct Lab {
     aside: Aside,
     enabled: Vec<TaskId>,
     pub(crate) limits: Limits,
-    /// What must hold while the execution runs, and what did not.
-    pub(crate) watch: Watch,
+    /// What did not hold while the execution ran.
     pub(crate) broken: Vec<Broken>,
     /// The state after each operation, if it is to be kept.
     pub(crate) states: Option<Vec<State>>,
@@ -159,7 +160,6 @@ impl Lab {
             aside: Aside::default(),
             enabled: Vec::new(),
             limits: Limits::default(),
-            watch: Watch::default(),
             broken: Vec::new(),
             states: None,
             scene,
@@ -211,8 +211,8 @@ impl Lab {
     /// Tells every contender to stop, one signal each process, and lets all go on; whether all are gone.
     pub(crate) fn wind_up(&mut self) -> bool {
         let mut asked = BTreeSet::new();
+        // The scenario has nothing to tell any more.
         self.told = true;
-        self.teller = None;
         self.limits.operations += WINDING_UP;
         let end = self.made.len() + WINDING_UP;
         while self.made.len() < end {
@@ -229,7 +229,6 @@ impl Lab {
             kill(pid, Signal::SIGTERM).ok();
         }
         self.limits.operations -= WINDING_UP;
-        self.teller = self.scene.told.map(|(index, _)| self.family.id(&format!("!{}", letter(index))));
         self.family.processes.values().all(|process| process.end.is_some())
     }
 
@@ -336,7 +335,7 @@ impl Lab {
             }
             Stop::Signal(signal) => {
                 self.took_signal(id);
-                let stops = matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
+                let stops = stops(signal);
                 if !stops && signal != libc::SIGCHLD {
                     self.aside.notes.push(format!("gets {}", super::words::signal(signal)));
                 }
@@ -590,7 +589,7 @@ impl System for Lab {
         }
         if enabled.iter().all(|task| Some(*task) == self.teller) && !enabled.is_empty() {
             // Nothing will happen until the scenario makes it happen: this is a state to be judged too.
-            self.judge_quiet();
+            self.judge_quiet(&self.outcomes());
         }
         if enabled.is_empty() {
             enabled = self.sleepers();

@@ -1,20 +1,22 @@
 //! Making one operation of one task, to its end.
 
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::decode::Decoded;
 use super::effect::{Maker, Pipes, Plan};
 use super::error::ExploreError;
 use super::family::State;
 use super::footprint::{Access, Footprint};
-use super::kernel::{Signals, bit};
+use super::kernel::{self, Signals, bit, stops};
 use super::lab::{Evidence, Lab, Made, pretend};
 use super::operation::{Kind, Operation, Target};
-use super::place::Thing;
+use super::place::{FileId, Thing};
 use super::system::TaskId;
 use super::words;
 use crate::sys::ptrace::Resume;
-use crate::trace::{End, Report, Stop, Stopped};
+use crate::trace::{End, Report, Running, Stop, Stopped};
 
 /// What an operation tells a program about whether somebody else is there.
 fn evidence(kind: &Kind, result: i64, stopped: Option<&Stopped>) -> Evidence {
@@ -195,11 +197,10 @@ impl Lab {
             Kind::Kill { target, signal } => {
                 let targets = self.targets(*target, id);
                 let kills = *signal == libc::SIGKILL;
-                let stops = matches!(*signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
                 for target in &targets {
                     self.signalled(*target, *signal, footprint);
                 }
-                if (kills || stops) && !targets.is_empty() {
+                if (kills || stops(*signal)) && !targets.is_empty() {
                     pretend(stopped, 0)?;
                 }
             }
@@ -222,8 +223,8 @@ impl Lab {
                 self.process(pid).filter(|process| process.end.is_none()).map(|_| pid).into_iter().collect()
             }
             Target::Group(group) => {
-                let group_of = |pid: i32| nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid))).ok();
-                let wanted = if group == 0 { group_of(own) } else { Some(nix::unistd::Pid::from_raw(group)) };
+                let group_of = |pid: i32| nix::unistd::getpgid(Some(Pid::from_raw(pid))).ok();
+                let wanted = if group == 0 { group_of(own) } else { Some(Pid::from_raw(group)) };
                 let alive = self.family.processes.values().filter(|process| process.end.is_none());
                 let all = alive.map(|process| process.pid.as_raw());
                 all.filter(|pid| wanted.is_some() && group_of(*pid) == wanted).collect()
@@ -279,13 +280,7 @@ impl Lab {
     }
 
     /// What a call did to processes and signals.
-    fn after(
-        &mut self,
-        operation: &Operation,
-        result: i64,
-        maker: super::effect::Maker,
-        footprint: &mut Footprint<Thing>,
-    ) {
+    fn after(&mut self, operation: &Operation, result: i64, maker: Maker, footprint: &mut Footprint<Thing>) {
         match &operation.kind {
             Kind::Wait { reaps, .. } => {
                 footprint.add(Thing::Children(maker.process), Access::Write);
@@ -293,9 +288,7 @@ impl Lab {
                 let children: Vec<i32> =
                     self.family.children(maker.pid.as_raw()).iter().map(|(pid, _)| *pid).collect();
                 for pid in children {
-                    let gone = result >= 0
-                        && *reaps
-                        && crate::explore::kernel::parent(nix::unistd::Pid::from_raw(pid)).is_none();
+                    let gone = result >= 0 && *reaps && kernel::parent(Pid::from_raw(pid)).is_none();
                     if let Some(process) = self.family.processes.get_mut(&pid).filter(|_| gone) {
                         process.reaped = true;
                         footprint.add(Thing::Process(process.id), Access::Write);
@@ -324,9 +317,7 @@ impl Lab {
         let (process, is_first) = (task.process, task.pid.as_raw() == task.process);
         let leaves_alone = task.leaves_alone;
         let others: Vec<_> = self.family.threads(process).into_iter().filter(|other| *other != id).collect();
-        let mut footprint = Footprint::new();
         if leaves_alone && !others.is_empty() {
-            footprint.add(Thing::Memory(maker.process), Access::Write);
             let running = stopped.resume(Resume::Freely, 0)?;
             if is_first {
                 self.tracer.abandon(running);
@@ -336,7 +327,7 @@ impl Lab {
                 self.family.tasks.remove(&id);
             }
             self.record_end(id, "exit thread", "0", &[]);
-            return Ok(footprint);
+            return Ok(Footprint::new().write(Thing::Memory(maker.process)));
         }
         let plan = Plan::of_end(maker, &mut self.files, self.scene.sockets);
         for other in others {
@@ -350,22 +341,32 @@ impl Lab {
             true => end,
             false => self.finish_first(process)?.unwrap_or(end),
         };
-        let effect = plan.effect(0, "", &Pipes { pid: maker.pid, task: None }, &mut self.files);
-        for (place, access) in effect.footprint.iter() {
-            footprint.add(place.clone(), *access);
-        }
-        let at = self.made.len();
         let (short, result) = match End::of_status(status) {
-            End::Exited(code) => ("exit".to_owned(), code.to_string()),
-            End::Killed(signal) => ("dies".to_owned(), words::signal(signal)),
+            End::Exited(code) => ("exit", code.to_string()),
+            End::Killed(signal) => ("dies", words::signal(signal)),
         };
-        self.record_end(id, &short, &result, &effect.released);
-        self.process_ended(process, end)?;
+        self.bury(id, maker, plan, (short, &result), end)
+    }
+
+    /// Takes in that a process has ended, of which `plan` has what it held before.
+    fn bury(
+        &mut self,
+        id: TaskId,
+        maker: Maker,
+        plan: Plan,
+        (short, result): (&str, &str),
+        end: End,
+    ) -> Result<Footprint<Thing>, ExploreError> {
+        let effect = plan.effect(0, "", &Pipes { pid: maker.pid, task: None }, &mut self.files);
+        let mut footprint = effect.footprint;
+        let at = self.made.len();
+        self.record_end(id, short, result, &effect.released);
+        self.process_ended(maker.pid.as_raw(), end)?;
         self.add_aside(at, &mut footprint);
         Ok(footprint)
     }
 
-    fn record_end(&mut self, id: TaskId, short: &str, result: &str, released: &[super::place::FileId]) {
+    fn record_end(&mut self, id: TaskId, short: &str, result: &str, released: &[FileId]) {
         self.made.push(Made {
             task: id,
             call: format!("{short}({result})"),
@@ -405,11 +406,11 @@ impl Lab {
             self.family.tasks.iter().find(|(_, task)| task.pid.as_raw() == process).map(|(id, _)| *id);
         let Some(id) = first else { return Ok(None) };
         self.family.tasks.remove(&id);
-        let running = self.tracer.newborn(nix::unistd::Pid::from_raw(process));
+        let running = self.tracer.newborn(Pid::from_raw(process));
         self.await_end(running).map(Some)
     }
 
-    fn await_end(&mut self, running: crate::trace::Running) -> Result<End, ExploreError> {
+    fn await_end(&mut self, running: Running) -> Result<End, ExploreError> {
         let mut running = running;
         loop {
             match self.tracer.wait(running)? {
@@ -426,7 +427,7 @@ impl Lab {
         let process = maker.pid.as_raw();
         let plan = Plan::of_end(maker, &mut self.files, self.scene.sockets);
         let threads = self.family.threads(process);
-        nix::sys::signal::kill(maker.pid, nix::sys::signal::Signal::SIGKILL).ok();
+        kill(maker.pid, Signal::SIGKILL).ok();
         let mut end = End::Killed(libc::SIGKILL);
         for thread in threads {
             let Some(task) = self.family.tasks.remove(&thread) else { continue };
@@ -438,13 +439,7 @@ impl Lab {
             };
             end = self.await_end(running)?;
         }
-        let effect = plan.effect(0, "", &Pipes { pid: maker.pid, task: None }, &mut self.files);
-        let mut footprint = effect.footprint;
-        let at = self.made.len();
-        self.record_end(id, "dies", "SIGKILL", &effect.released);
-        self.process_ended(process, end)?;
-        self.add_aside(at, &mut footprint);
-        Ok(footprint)
+        self.bury(id, maker, plan, ("dies", "SIGKILL"), end)
     }
 
     /// A process has ended: its parent can wait for it, and its children have another parent.
@@ -456,8 +451,7 @@ impl Lab {
         self.note(Thing::Process(id), Access::Write);
         let orphans: Vec<i32> = self.family.children(pid).iter().map(|(child, _)| *child).collect();
         for orphan in orphans {
-            let adopted =
-                crate::explore::kernel::parent(nix::unistd::Pid::from_raw(orphan)).map(|pid| pid.as_raw());
+            let adopted = kernel::parent(Pid::from_raw(orphan)).map(|pid| pid.as_raw());
             let adopted = adopted.filter(|pid| self.family.processes.contains_key(pid));
             if let Some(child) = self.family.processes.get_mut(&orphan) {
                 child.reaped = child.end.is_some() && adopted.is_none();

@@ -10,9 +10,9 @@ use super::drawing;
 use super::driver;
 use super::error::ExploreError;
 use super::judge::FinalState;
-use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, StrategyKind, Violation};
+use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation};
 use super::schedule::{ScenarioKind, Schedule, Setup};
-use crate::fixture::{CommandLine, FixtureError, Sandbox};
+use crate::fixture::{CommandLine, Sandbox};
 use crate::report::{Look, race_text};
 
 /// Several starts of one program at once, to be run in every order of their operations.
@@ -287,10 +287,7 @@ impl Race {
 /// # Errors
 ///
 /// As [`Race::try_explore`].
-pub fn explore(
-    request: &RaceRequest,
-    report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<RaceOutcome, ExploreError> {
+pub fn explore(request: &RaceRequest, report: &mut Report<'_>) -> Result<RaceOutcome, ExploreError> {
     driver::explore(request, &Sandbox::new()?, &[], report)
 }
 
@@ -329,7 +326,7 @@ impl Exploration {
     /// # Panics
     ///
     /// If one is broken, with the schedule, or if not everything was run, with the reason. The schedule is then saved, if
-    /// it was not already, in a directory `violations` beside the sandboxes, and the line that replays it is printed.
+    /// it was not already, in a directory `daemonproof-violations` beside the sandboxes, and the line that replays it is printed.
     #[track_caller]
     #[expect(clippy::panic, reason = "it is an assertion")]
     pub fn assert_holds(&self) -> &Self {
@@ -365,9 +362,3 @@ impl fmt::Display for Exploration {
 
 /// As wide as the output of a test is read.
 const WIDTH: usize = 120;
-
-impl From<FixtureError> for Box<ExploreError> {
-    fn from(error: FixtureError) -> Self {
-        Box::new(ExploreError::Fixture(error))
-    }
-}

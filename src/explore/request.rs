@@ -2,6 +2,7 @@
 
 use super::schedule::{Schedule, Setup};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -65,6 +66,9 @@ pub struct Progress {
     /// Violations so far, each counted once however often it was met.
     pub violations: usize,
 }
+
+/// Is told how far a search is, and says whether it should go on.
+pub type Report<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
 /// What came of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,18 +23,14 @@ use crate::trace::Program;
 
 /// Watches one instance alone, and makes the scene of all of them. Sockets cost many executions, so they are followed
 /// only if somebody connects.
-pub(crate) fn prepare(
-    setup: &Setup,
-    sandbox: &Sandbox,
-    sockets: bool,
-) -> Result<(Scene, Watch), ExploreError> {
+pub(crate) fn prepare(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, ExploreError> {
     match watched(setup, sandbox, sockets) {
         Err(ExploreError::Connects) => watched(setup, sandbox, true),
         other => other,
     }
 }
 
-fn watched(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<(Scene, Watch), ExploreError> {
+fn watched(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, ExploreError> {
     let mut scene = scene(setup, sandbox, sockets)?;
     let alone = Scene {
         programs: scene.programs[..1].to_vec(),
@@ -49,7 +45,7 @@ fn watched(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<(Scene, Wa
         let says = if outcome.says.is_empty() { String::new() } else { format!(": {}", outcome.says) };
         return Err(ExploreError::NeverUp { reason: format!("{how}{says}") });
     }
-    let mut watch = lab.habits();
+    scene.watch = lab.habits();
     // A killed instance leaves what it cannot remove.
     let killed = lab.names_left();
     let pids: Vec<i32> = lab.family.processes.keys().copied().collect();
@@ -59,11 +55,11 @@ fn watched(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<(Scene, Wa
         execute(&mut lab, &mut Random::new(0))?;
     }
     let ended = lab.wind_up();
-    watch.leaves = lab.names_left();
+    scene.watch.leaves = lab.names_left();
     if setup.scenario == ScenarioKind::Crash || !ended {
-        watch.leaves.extend(killed);
+        scene.watch.leaves.extend(killed);
     }
-    Ok((scene, watch))
+    Ok(scene)
 }
 
 fn scene(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, ExploreError> {
@@ -81,6 +77,7 @@ fn scene(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, Explo
         initial: Vec::new(),
         programs,
         names: Names::default(),
+        watch: Watch::default(),
         patience: Duration::from_millis(setup.timeout_ms),
         sockets,
         alike: !command.uses(Placeholder::N),

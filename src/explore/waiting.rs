@@ -8,7 +8,7 @@ use super::effect::locked;
 use super::family::Process;
 use super::files::{Files, Opened};
 use super::footprint::Footprint;
-use super::kernel::{self, Signals};
+use super::kernel::{self, Info, LockLine, Signals};
 use super::operation::{Kind, Lock, LockMode, Operation, Timeout};
 use super::place::Thing;
 use crate::trace::Stopped;
@@ -26,41 +26,42 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     /// What the operation would touch and waits for; `None` if it can be made now.
     pub(crate) fn waits(&mut self, operation: &Operation) -> Option<Footprint<Thing>> {
-        let (blocked, own) = (None, Footprint::new().read(Thing::Signals(self.process.id)));
-        let (waits, mask) = match &operation.kind {
-            Kind::Lock(lock) if lock.blocks && lock.mode != LockMode::Unlock => {
-                (self.lock(lock, own), blocked)
-            }
-            Kind::Read { fd } => (self.pipe(*fd, PollFlags::POLLIN, own), blocked),
-            Kind::Write { fd } => (self.pipe(*fd, PollFlags::POLLOUT, own), blocked),
-            Kind::Poll { asked, timeout: Timeout::Event, mask } => (self.poll(asked, own), *mask),
-            Kind::Socket { waits: Some((fd, events)), .. } => (self.poll(&[(*fd, *events)], own), blocked),
-            Kind::Wait { pid, blocks: true, .. } => (self.children(*pid, own), blocked),
-            Kind::Suspend { mask } => (Some(own), *mask),
-            Kind::AwaitSignal { set, blocks: true } => (self.signal(*set, own), blocked),
-            Kind::FutexWait { address, expected } => (self.futex(*address, *expected, own), blocked),
+        let own = Footprint::new().read(Thing::Signals(self.process.id));
+        let waits = match &operation.kind {
+            Kind::Lock(lock) if lock.blocks && lock.mode != LockMode::Unlock => self.lock(lock, own),
+            Kind::Read { fd } => self.pipe(*fd, PollFlags::POLLIN, own),
+            Kind::Write { fd } => self.pipe(*fd, PollFlags::POLLOUT, own),
+            Kind::Poll { asked, timeout: Timeout::Event, .. } => self.poll(asked, own),
+            Kind::Socket { waits: Some((fd, events)), .. } => self.poll(&[(*fd, *events)], own),
+            Kind::Wait { pid, blocks: true, .. } => self.children(*pid, own),
+            Kind::AwaitSignal { set, blocks: true } => self.signal(*set, own),
+            Kind::FutexWait { address, expected } => self.futex(*address, *expected, own),
             // Who sleeps goes on when nobody else can: the lab sees to that.
-            Kind::Sleep { .. } => (Some(own), blocked),
-            _ => (None, blocked),
+            Kind::Suspend { .. } | Kind::Sleep { .. } => Some(own),
+            _ => None,
         };
         // A signal interrupts whatever would block.
         waits.filter(|_| {
             let signals = Signals::of(self.task.pid());
-            signals.arriving(mask.unwrap_or(signals.blocked)) == 0
+            let blocked = match &operation.kind {
+                Kind::Poll { mask: Some(mask), .. } | Kind::Suspend { mask: Some(mask) } => *mask,
+                _ => signals.blocked,
+            };
+            signals.arriving(blocked) == 0
         })
     }
 
     fn lock(&mut self, lock: &Lock, own: Footprint<Thing>) -> Option<Footprint<Thing>> {
         let id = self.files.opened(self.task.pid(), lock.fd).id()?;
         let key = self.files.key_of(id)?;
-        let mine = kernel::fdinfo(self.task.pid(), lock.fd);
+        let mine: Vec<LockLine> = Info::of(self.task.pid(), lock.fd).locks(key).collect();
         let pid = self.process.pid.as_raw();
         let blocking = self.files.locks(&|other| other == key).into_iter().any(|held| {
             let overlaps = held.first <= lock.last && lock.first <= held.last;
             let excludes = held.exclusive || lock.mode == LockMode::Exclusive;
             let own = match lock.description {
                 // Its own description shows the locks that it has.
-                true => held.kind != "POSIX" && own_line(&mine, &held),
+                true => held.kind != "POSIX" && mine.iter().any(|mine| mine.is(&held)),
                 false => held.kind == "POSIX" && held.pid == pid,
             };
             held.is_flock() == lock.flock && overlaps && excludes && !own
@@ -72,7 +73,7 @@ impl Asked<'_> {
     fn pipe(&mut self, fd: RawFd, events: PollFlags, own: Footprint<Thing>) -> Option<Footprint<Thing>> {
         let opened = self.files.opened(self.task.pid(), fd);
         let (Opened::Pipe(id, end) | Opened::Socket(id, end)) = opened else { return None };
-        let non_blocking = kernel::never_blocks(self.task.pid(), fd);
+        let non_blocking = Info::of(self.task.pid(), fd).never_blocks();
         let ready = kernel::ready(self.process.pidfd.as_fd(), fd, events);
         let waits = !non_blocking && ready.is_some_and(|events| events.is_empty());
         waits.then(|| own.write(Thing::Data(id)).read(Thing::End(id, 1 - end)))
@@ -80,20 +81,18 @@ impl Asked<'_> {
 
     fn poll(&mut self, asked: &[(RawFd, i16)], own: Footprint<Thing>) -> Option<Footprint<Thing>> {
         let pid = self.task.pid();
-        let pending = Signals::of(pid).pending;
         let mut waits = own;
         for &(fd, events) in asked {
-            let watched = kernel::epoll_targets(pid, fd);
-            for fd in watched.into_iter().chain([fd]) {
-                if let Some(mask) = kernel::signalfd_mask(pid, fd) {
-                    // A copy of the descriptor would report the signals of whoever asks it.
-                    if pending & mask != 0 {
-                        return None;
-                    }
-                    waits = waits.write(Thing::Blocked(self.process.id));
+            let info = Info::of(pid, fd);
+            let reported = info.watched().map(|fd| Info::of(pid, fd).signals());
+            for mask in reported.chain([info.signals()]).flatten() {
+                // A copy of the descriptor would report the signals of whoever asks it.
+                if Signals::of(pid).pending & mask != 0 {
+                    return None;
                 }
+                waits = waits.write(Thing::Blocked(self.process.id));
             }
-            if kernel::signalfd_mask(pid, fd).is_none() {
+            if info.signals().is_none() {
                 let events = PollFlags::from_bits_truncate(events);
                 if kernel::ready(self.process.pidfd.as_fd(), fd, events).is_none_or(|now| !now.is_empty()) {
                     return None;
@@ -126,13 +125,4 @@ impl Asked<'_> {
         let waits = self.task.word(address) == Some(expected);
         waits.then(|| own.write(Thing::Memory(self.process.id)))
     }
-}
-
-/// Whether one of the lines of fdinfo is about the lock that `/proc/locks` shows.
-fn own_line(fdinfo: &str, held: &kernel::LockLine) -> bool {
-    let last = if held.last == i64::MAX { "EOF".to_owned() } else { held.last.to_string() };
-    let range = format!(" {} {last}", held.first);
-    fdinfo
-        .lines()
-        .any(|line| line.starts_with("lock:") && line.contains(&held.kind) && line.ends_with(&range))
 }
