@@ -14,10 +14,10 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -31,6 +31,7 @@ use nix::unistd::Pid;
 use super::program::Program;
 use super::raw::{self, SIGNALS, SignalMask, call};
 use super::reaper::{self, Ends, Event, RECORD_LEN};
+use super::seccomp::Filter;
 use super::stack::{self, Stack};
 use super::wait;
 
@@ -50,6 +51,17 @@ pub(crate) struct Setup {
     pub(crate) blocked: Vec<Signal>,
     /// A terminal that becomes the controlling terminal of the session, with the command in its foreground.
     pub(crate) terminal: Option<RawFd>,
+    /// Where the command waits for a tracer.
+    pub(crate) gate: Option<Gate>,
+}
+
+/// A place on the way to the program at which the command waits until a tracer has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    /// One end of a pair of sockets: the command writes its number, and goes on when it reads a byte.
+    pub(crate) socket: Arc<OwnedFd>,
+    /// Decides which calls of the program stop it. It has no effect on what the command does before.
+    pub(crate) filter: Arc<Filter>,
 }
 
 /// A running reaper, seen from the process that launched it.
@@ -116,7 +128,7 @@ pub(crate) fn launch(program: &Program, setup: &Setup, output: [BorrowedFd; 2]) 
 ///
 /// Not if the kernel is older than 5.16: with a process that dumps core it ends all that share its memory. (With one that
 /// it kills because memory is short, every kernel does.)
-fn shares_memory() -> bool {
+pub(super) fn shares_memory() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     let ask = || uname().is_ok_and(|system| is_at_least([5, 16], system.release()));
     raw::CAN_SHARE_MEMORY && *ANSWER.get_or_init(ask)
@@ -231,6 +243,10 @@ extern "C" fn follow(task: &Task) -> ! {
 
 fn become_command(task: &Task) -> nix::Result<()> {
     let setup = task.setup;
+    // First of all, because its descriptor may have any number.
+    if let Some(gate) = &setup.gate {
+        pass(gate)?;
+    }
     standard_streams(task.output)?;
     task.program.enter_directory()?;
     // SAFETY: integers only.
@@ -249,6 +265,16 @@ fn become_command(task: &Task) -> nix::Result<()> {
     other_descriptors(setup)?;
     setup.ignored.iter().try_for_each(|&signal| set_action(signal as usize, libc::SIG_IGN))?;
     raw::set_signal_mask(&raw::signal_mask(&setup.blocked)).map(drop)
+}
+
+fn pass(gate: &Gate) -> nix::Result<()> {
+    // SAFETY: no arguments.
+    let own = unsafe { call!(libc::SYS_getpid) }? as libc::pid_t;
+    raw::write(gate.socket.as_raw_fd(), &own.to_ne_bytes())?;
+    match raw::read(gate.socket.as_raw_fd(), &mut [0])? {
+        1 => gate.filter.install(),
+        _ => Err(Errno::EPERM),
+    }
 }
 
 /// An ignored signal stays ignored across exec, and this process may ignore some: Rust ignores SIGPIPE. The C library
@@ -340,6 +366,7 @@ mod tests {
             ignored: Vec::new(),
             blocked: Vec::new(),
             terminal: None,
+            gate: None,
         };
         let null = File::options().write(true).open("/dev/null").unwrap();
         let mut launched = launch_in(shared, &program, &setup, [null.as_fd(); 2])?;

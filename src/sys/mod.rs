@@ -4,6 +4,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(feature = "harness")]
+pub(crate) mod bell;
+#[cfg(feature = "harness")]
 pub(crate) mod children;
 #[cfg(feature = "harness")]
 pub(crate) mod embedded;
@@ -35,5 +37,7 @@ pub(crate) mod seccomp;
 pub(crate) mod signal;
 #[cfg(feature = "harness")]
 mod stack;
+#[cfg(feature = "harness")]
+pub(crate) mod timers;
 pub(crate) mod title;
 pub(crate) mod wait;

@@ -48,6 +48,19 @@ impl Registers {
         self.0.rax = result.cast_unsigned();
         self
     }
+
+    /// Passes another argument.
+    pub(crate) fn with_arg(mut self, index: usize, value: u64) -> Self {
+        let regs = &mut self.0;
+        let args = [&mut regs.rdi, &mut regs.rsi, &mut regs.rdx, &mut regs.r10, &mut regs.r8, &mut regs.r9];
+        args.into_iter().nth(index).into_iter().for_each(|arg| *arg = value);
+        self
+    }
+
+    /// Where the stack ends.
+    pub(crate) fn stack(&self) -> u64 {
+        self.0.rsp
+    }
 }
 
 /// Reads at most `length` bytes at `address`; fewer at the end of what is mapped.
@@ -81,6 +94,7 @@ pub(crate) fn resume(pid: Pid, how: Resume, signal: i32) -> nix::Result<()> {
     let request = match how {
         Resume::Freely => libc::PTRACE_CONT,
         Resume::ToCallEnd => libc::PTRACE_SYSCALL,
+        Resume::NotYet => libc::PTRACE_LISTEN,
     };
     let nothing = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: these requests take integers only.
@@ -95,11 +109,31 @@ pub(crate) enum Resume {
     Freely,
     /// To the end of the call that it is about to make, or to any earlier stop.
     ToCallEnd,
+    /// Not before somebody sends SIGCONT to its process, which is stopped by a signal.
+    NotYet,
+}
+
+/// Has a running task stop. A call that it sleeps in ends as if a signal had come, and if that end is a stop, it is the
+/// only one.
+pub(crate) fn interrupt(pid: Pid) -> nix::Result<()> {
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: this request takes integers only.
+    let asked = unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, pid.as_raw(), nothing, nothing) };
+    Errno::result(asked).map(drop)
 }
 
 /// Waits for any child or traced task of this thread; the status as wait(2) encodes it.
 pub(crate) fn wait_any() -> nix::Result<(Pid, i32)> {
-    let flags = libc::__WALL | libc::__WNOTHREAD | libc::WUNTRACED;
+    wait(0)
+}
+
+/// As [`wait_any`], if one has something to report already.
+pub(crate) fn wait_now() -> nix::Result<Option<(Pid, i32)>> {
+    wait(libc::WNOHANG).map(|(pid, status)| (pid.as_raw() != 0).then_some((pid, status)))
+}
+
+fn wait(flags: i32) -> nix::Result<(Pid, i32)> {
+    let flags = flags | libc::__WALL | libc::__WNOTHREAD | libc::WUNTRACED;
     let mut status = 0;
     // SAFETY: the status is written to a local integer.
     let pid = Errno::result(unsafe { libc::waitpid(-1, &raw mut status, flags) })?;

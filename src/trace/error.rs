@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -25,6 +26,18 @@ pub enum TraceError {
         path: PathBuf,
         /// What execve(2) said.
         errno: Errno,
+    },
+    /// A process made a system call of another architecture, 32-bit code for instance, which cannot be followed.
+    #[error("process {pid} runs code of another architecture, whose system calls cannot be followed")]
+    Foreign {
+        /// The process.
+        pid: i32,
+    },
+    /// Time could not pass, because some process was never idle.
+    #[error("some process was still busy after {waited:?}, and time passes only when all are idle")]
+    Restless {
+        /// How long that was waited for, in real time.
+        waited: Duration,
     },
     /// A request about a traced task failed in a way that is not the end of the task.
     #[error("failed to {what} of traced process {pid}: {}", errno.desc())]

@@ -125,6 +125,11 @@ impl Stopped {
         }
     }
 
+    /// Lets it stand still, with its whole process, until somebody sends that SIGCONT.
+    pub(crate) fn stay(self) -> Result<Running, TraceError> {
+        self.resume(Resume::NotYet, 0)
+    }
+
     fn failed(&self, what: &'static str) -> impl Fn(Errno) -> TraceError {
         let pid = self.pid.as_raw();
         move |errno| TraceError::Request { what, pid, errno }
@@ -138,6 +143,12 @@ impl Running {
     /// For the tracer only.
     pub(super) fn new(pid: Pid) -> Self {
         Running { pid }
+    }
+
+    /// Has it stop soon; the call that it sleeps in ends.
+    pub(crate) fn interrupt(&self) {
+        // One that has just ended reports that.
+        ptrace::interrupt(self.pid).ok();
     }
 
     pub(crate) fn pid(&self) -> Pid {

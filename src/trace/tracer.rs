@@ -78,15 +78,7 @@ impl Tracer {
     /// Starts the program; its first stop is before execve(2).
     pub(crate) fn spawn(&mut self, program: u8) -> Result<(Stopped, Stop), TraceError> {
         let pid = self.nest.spawn(program).map_err(TraceError::Nest)?;
-        let options = Options::PTRACE_O_EXITKILL
-            | Options::PTRACE_O_TRACESYSGOOD
-            | Options::PTRACE_O_TRACESECCOMP
-            | Options::PTRACE_O_TRACEFORK
-            | Options::PTRACE_O_TRACEVFORK
-            | Options::PTRACE_O_TRACEVFORKDONE
-            | Options::PTRACE_O_TRACECLONE
-            | Options::PTRACE_O_TRACEEXEC
-            | Options::PTRACE_O_TRACEEXIT;
+        let options = following() | Options::PTRACE_O_TRACEVFORKDONE | Options::PTRACE_O_TRACEEXIT;
         if let Err(errno) = nix_ptrace::seize(pid, options) {
             kill(pid, Signal::SIGKILL).ok();
             return Err(TraceError::seizing(errno));
@@ -251,7 +243,19 @@ fn pin() {
     }
 }
 
-fn stop(pid: Pid, status: i32) -> Result<Stop, TraceError> {
+/// How to seize a task that is to be followed with all that descends from it.
+pub(super) fn following() -> Options {
+    Options::PTRACE_O_EXITKILL
+        | Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACESECCOMP
+        | Options::PTRACE_O_TRACEFORK
+        | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC
+}
+
+/// Why a task has stopped that has reported this status.
+pub(super) fn stop(pid: Pid, status: i32) -> Result<Stop, TraceError> {
     let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
     // One that was killed meanwhile has no message, and the next report says so.
     let message = || nix_ptrace::getevent(pid).unwrap_or_default();
