@@ -19,7 +19,8 @@ pub struct History {
 pub struct Life {
     /// Its number.
     pub pid: Pid,
-    /// When the kernel started it, since the machine was; to the hundredth of a second.
+    /// When the kernel started it, since the machine was; to the hundredth of a second. With virtual time: when it was
+    /// found, as the daemon's clock counts.
     pub started: Duration,
     /// Why it ended; `None` while it lives.
     pub ended: Option<Cause>,

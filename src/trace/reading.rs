@@ -15,8 +15,9 @@ pub(super) const READING: &[(i64, When)] = &[
 
 /// How often in a row a task has asked what time it is.
 ///
-/// Each look takes a little time, as on any machine, so nobody sees a clock stand still. Who looks thousands of times
-/// without ever sleeping waits for a certain time, and is given it faster and faster.
+/// Each look takes a little time, as on any machine, so nobody sees a clock stand still. Who looks ten thousand times
+/// without ever sleeping waits for a certain time, and is given it faster and faster. (Python looks a thousand times while it
+/// starts.)
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     in_a_row: u32,
@@ -25,7 +26,7 @@ pub(super) struct Reading {
 const LOOK: Nanos = 1_000;
 
 /// After as many looks at the usual pace it doubles, and again after each time as many more as `DOUBLE_EVERY`.
-const PATIENT: u32 = 1_000;
+const PATIENT: u32 = 10_000;
 const DOUBLE_EVERY: u32 = 32;
 
 /// As often at most: 2^13 µs, 8 ms.
@@ -99,7 +100,7 @@ mod tests {
             })
         };
         assert_eq!(looks_until(LOOK * 10, None), Some(10));
-        assert!(looks_until(100 * SECOND, None).is_some_and(|looks| looks < 20_000));
+        assert!(looks_until(100 * SECOND, None).is_some_and(|looks| looks < 25_000));
         // What is due is not passed; somebody else is woken then.
         let next = 100 * SECOND + 1_000_000_000;
         assert!(looks_until(next, Some(next)).is_some());

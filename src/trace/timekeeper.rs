@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -48,9 +49,10 @@ pub(super) fn start(shared: Arc<Shared>) -> io::Result<(Gate, JoinHandle<()>)> {
 }
 
 /// Lets the command through and follows it, and all that descends from it, to the end.
-fn follow(shared: &Arc<Shared>, mut gate: UnixStream) -> Result<(), TraceError> {
+fn follow(shared: &Arc<Shared>, gate: UnixStream) -> Result<(), TraceError> {
+    let gate = Opener(gate);
     let mut number = [0; 4];
-    if gate.read_exact(&mut number).is_err() {
+    if (&gate.0).read_exact(&mut number).is_err() {
         // It could not be started, and whoever wanted that knows.
         return Ok(());
     }
@@ -65,9 +67,18 @@ fn follow(shared: &Arc<Shared>, mut gate: UnixStream) -> Result<(), TraceError> 
         idle: Idle::new(),
     };
     keeper.tasks.insert(command, Task::new(Running::new(command), command));
-    gate.write_all(&[0]).map_err(TraceError::Nest)?;
+    (&gate.0).write_all(&[0]).map_err(TraceError::Nest)?;
     drop(gate);
     keeper.run()
+}
+
+/// Our end of the gate. The command has a copy of it, so to close it would tell nobody that the gate stays shut.
+struct Opener(UnixStream);
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.shutdown(Shutdown::Both).ok();
+    }
 }
 
 struct Timekeeper {
