@@ -7,7 +7,8 @@
 //!    [Commands that end](#commands-that-end) · [Daemons in any language](#daemons-in-any-language)
 //! 3. [Pidfile and lock](#pidfile-and-lock) · [Descriptors](#descriptors) ·
 //!    [Session and terminal](#session-and-terminal) · [Output](#output) · [Your own claims](#your-own-claims)
-//! 4. [Crash and restart](#crash-and-restart) · [Throttling](#throttling) · [Over time](#over-time)
+//! 4. [Crash and restart](#crash-and-restart) · [Throttling](#throttling) ·
+//!    [Hours in milliseconds](#hours-in-milliseconds) · [Over time](#over-time)
 //! 5. [Helpers that crash, hang or start slowly](#helpers-that-crash-hang-or-start-slowly) ·
 //!    [The whole catalogue](#the-whole-catalogue)
 //! 6. [Nothing is left behind](#nothing-is-left-behind) · [Keeping a sandbox](#keeping-a-sandbox) ·
@@ -367,6 +368,34 @@
 //! [`intervals_at_least`](crate::predicate::intervals_at_least) judges the times between starts, to 10 ms. It counts the
 //! first restart, which many monitors make at once, and a monitor that was itself kept waiting may look hasty afterwards: use
 //! it with seconds, not with milliseconds.
+//!
+//! # Hours in milliseconds
+//!
+//! With [`virtual_time`](crate::fixture::DaemonCommand::virtual_time) the daemon and all that it starts live by a
+//! [clock](crate::fixture::Clock) of their own. It jumps whenever all of them are asleep and the test waits for something, but
+//! never past the moment in which that has come true; while the test does something else, it stands still.
+//!
+//! ```
+//! # use {daemonproof::prelude::*, rstest::fixture as rstest, std::time::Duration};
+//! #[rstest]
+//! fn the_throttle_lasts_an_hour(sandbox: Sandbox) {
+//!     let hour = Duration::from_secs(3600);
+//!     let command = sandbox.helper("reference").arg("--restart-interval=1h").virtual_time();
+//!     let daemon = command.detach("--detach").monitor("--monitor").pidfile("--pidfile={pidfile}").start();
+//!     daemon.crash(Signal::SIGSEGV).wait_restarted();
+//!     daemon.crash(Signal::SIGSEGV).wait_restarted();
+//!     assert!(daemon.clock().passed() >= hour);
+//!
+//!     // Whoever sets the wall clock back does not make it longer.
+//!     daemon.crash(Signal::SIGSEGV).clock().step_realtime(-100_000);
+//!     daemon.history().assert(eventually(restarts(3)).within(hour + Duration::from_secs(1)));
+//! }
+//! # the_throttle_lasts_an_hour::default();
+//! ```
+//!
+//! `timeout` and [`Deadline`](crate::fixture::Deadline) stay real time; `within`, `always_for`, `never` and the starts in `history()`
+//! are by the daemon's clock. It needs ptrace(2), and a server that the daemon asks belongs into the same tree:
+//! `docs/virtual-time.md` has the rules, and the calls that are covered.
 //!
 //! # Over time
 //!

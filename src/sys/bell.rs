@@ -2,6 +2,7 @@
 //! process that stops itself whenever somebody rings. As the [reaper](super::reaper), it runs in the memory of the process
 //! that made it, or in a copy, and calls no C library.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr;
@@ -24,6 +25,8 @@ use super::wait;
 pub(crate) struct Bell {
     pid: Pid,
     timer: TimerFd,
+    /// Whether the timer may go off.
+    is_set: Cell<bool>,
     rope: Arc<EventFd>,
     /// `None` only once this is being dropped.
     stack: Option<Stack>,
@@ -49,7 +52,9 @@ impl Bell {
         let flags = if shares_memory() { libc::CLONE_VM } else { 0 };
         // SAFETY: the stack is given back only when the process has ended, and `ears` lives as long. It calls no C library.
         match unsafe { raw::clone(flags, stack.top_less(0), ring, &*ears) } {
-            Ok(pid) => Ok(Bell { pid, timer, rope, stack: Some(stack), _ears: ears }),
+            Ok(pid) => {
+                Ok(Bell { pid, timer, is_set: Cell::new(false), rope, stack: Some(stack), _ears: ears })
+            }
             Err(errno) => {
                 // SAFETY: there is no such process.
                 unsafe { stack.give_back() };
@@ -66,12 +71,15 @@ impl Bell {
     /// Has it ring once after `delay`, instead of when it was to ring before.
     pub(crate) fn ring_after(&self, delay: Duration) {
         let expiration = Expiration::OneShot(TimeSpec::from_duration(delay.max(Duration::from_nanos(1))));
+        self.is_set.set(true);
         self.timer.set(expiration, TimerSetTimeFlags::empty()).ok();
     }
 
     /// Takes back what `ring_after` asked for.
     pub(crate) fn forget(&self) {
-        self.timer.unset().ok();
+        if self.is_set.replace(false) {
+            self.timer.unset().ok();
+        }
     }
 
     /// Has it listen again, once it was seen to have stopped.

@@ -250,23 +250,26 @@ impl Alarms {
         self.set.iter().map(|alarm| alarm.deadline)
     }
 
-    /// Does what the timers do whose time has come; returns whether there was one. `processes` are all that there are.
-    pub(super) fn ring(&mut self, clock: &VirtualClock, processes: &BTreeSet<Pid>) -> bool {
+    /// Does what the timers do whose time has come; returns whether there was one. `processes` tells all that there are.
+    pub(super) fn ring(&mut self, clock: &VirtualClock, processes: impl FnOnce() -> BTreeSet<Pid>) -> bool {
+        if !self.deadlines().any(|deadline| clock.is_due(deadline)) {
+            return false;
+        }
+        let processes = processes();
         let (due, rest) = std::mem::take(&mut self.set)
             .into_iter()
             .partition::<Vec<_>, _>(|alarm| clock.is_due(alarm.deadline));
         self.set = rest;
-        let any = !due.is_empty();
         for mut alarm in due {
             let late = clock.passed() - clock.due(alarm.deadline);
             let times = 1 + if alarm.interval > 0 { late / alarm.interval } else { 0 };
-            let goes_on = self.expire(&alarm.whose, times, processes);
+            let goes_on = self.expire(&alarm.whose, times, &processes);
             if goes_on && alarm.interval > 0 {
                 alarm.deadline = alarm.deadline.plus(times * alarm.interval);
                 self.set.push(alarm);
             }
         }
-        any
+        true
     }
 
     /// Returns whether there is still somebody who has the timer. A signal that cannot be sent has nobody to receive it.

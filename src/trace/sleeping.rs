@@ -22,6 +22,7 @@ pub(super) const SLEEPING: &[(i64, When)] = &[
     (libc::SYS_semtimedop, When::Given(3)),
     (libc::SYS_mq_timedsend, When::Given(4)),
     (libc::SYS_mq_timedreceive, When::Given(4)),
+    (libc::SYS_io_getevents, When::Given(4)),
     // What a call is after a signal that the program does not handle.
     (libc::SYS_restart_syscall, When::Any),
 ];
@@ -111,6 +112,7 @@ impl Sleep {
                 plain(millis(args[3]), call.with_arg(3, FOR_EVER))
             }
             libc::SYS_epoll_pwait2 => plain(relative(args[3])?, call.with_arg(3, 0)),
+            libc::SYS_io_getevents => plain(relative(args[4])?, call.with_arg(4, 0)),
             libc::SYS_rt_sigtimedwait => plain(relative(args[2])?, call.with_arg(2, 0)).failing(libc::EAGAIN),
             libc::SYS_semtimedop => plain(relative(args[3])?, call.with_arg(3, 0)).failing(libc::EAGAIN),
             libc::SYS_futex_waitv => {
@@ -120,20 +122,26 @@ impl Sleep {
                 let deadline = absolute(libc::CLOCK_REALTIME as u64, args[4])?;
                 plain(deadline, call.with_arg(4, 0)).failing(libc::ETIMEDOUT)
             }
-            libc::SYS_futex => {
-                let clock_id = match flags & libc::FUTEX_CLOCK_REALTIME {
-                    0 => libc::CLOCK_MONOTONIC,
-                    _ => libc::CLOCK_REALTIME,
-                };
-                let sleep = |deadline| plain(deadline, call.with_arg(3, 0)).failing(libc::ETIMEDOUT);
-                match flags & libc::FUTEX_CMD_MASK {
-                    libc::FUTEX_WAIT => sleep(relative(args[3])?).resuming(),
-                    libc::FUTEX_WAIT_BITSET => sleep(absolute(clock_id as u64, args[3])?).resuming(),
-                    libc::FUTEX_LOCK_PI => sleep(absolute(libc::CLOCK_REALTIME as u64, args[3])?),
-                    FUTEX_LOCK_PI2 => sleep(absolute(clock_id as u64, args[3])?),
-                    _ => return None,
-                }
-            }
+            libc::SYS_futex => Self::of_futex(stopped, call, clock)?,
+            _ => return None,
+        })
+    }
+
+    fn of_futex(stopped: &Stopped, call: Registers, clock: &VirtualClock) -> Option<Self> {
+        let [_, operation, _, timeout, ..] = call.args();
+        let operation = operation as i32;
+        let which = match operation & libc::FUTEX_CLOCK_REALTIME {
+            0 => Which::Monotonic,
+            _ => Which::Realtime,
+        };
+        let time = timespec(stopped, timeout)?;
+        let timed = |deadline| Sleep::new(call, call.with_arg(3, 0), deadline).failing(libc::ETIMEDOUT);
+        Some(match operation & libc::FUTEX_CMD_MASK {
+            libc::FUTEX_WAIT if time == 0 => return None,
+            libc::FUTEX_WAIT => timed(clock.after(time)).resuming(),
+            libc::FUTEX_WAIT_BITSET => timed(clock.at(which, time)).resuming(),
+            libc::FUTEX_LOCK_PI => timed(clock.at(Which::Realtime, time)),
+            FUTEX_LOCK_PI2 => timed(clock.at(which, time)),
             _ => return None,
         })
     }

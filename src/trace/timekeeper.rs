@@ -63,10 +63,11 @@ fn follow(shared: &Arc<Shared>, gate: UnixStream) -> Result<(), TraceError> {
         shared: Arc::clone(shared),
         bell,
         tasks: BTreeMap::new(),
+        stillborn: BTreeSet::new(),
         alarms: Alarms::default(),
         idle: Idle::new(),
     };
-    keeper.tasks.insert(command, Task::new(Running::new(command), command));
+    keeper.tasks.insert(command, Task::new(Running::new(command), command, true));
     (&gate.0).write_all(&[0]).map_err(TraceError::Nest)?;
     drop(gate);
     keeper.run()
@@ -85,6 +86,8 @@ struct Timekeeper {
     shared: Arc<Shared>,
     bell: Bell,
     tasks: BTreeMap<Pid, Task>,
+    /// Those that have ended before their parents' reports of their births came.
+    stillborn: BTreeSet<Pid>,
     alarms: Alarms,
     idle: Idle,
 }
@@ -93,19 +96,21 @@ struct Task {
     running: Running,
     /// Its thread group.
     process: Pid,
+    /// Whether its parent has reported its birth, and will not do so any more.
+    is_announced: bool,
     call: Call,
     /// What it was interrupted in by a signal that it may turn out not to handle.
-    interrupted: Option<Sleep>,
+    interrupted: Option<Box<Sleep>>,
     reading: Reading,
     /// Stopped by a signal, with its whole process.
     is_halted: bool,
 }
 
 /// What a task does in the kernel, as far as that is our business.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Call {
     Other,
-    Sleeping(Sleep),
+    Sleeping(Box<Sleep>),
     /// timer_create(2), which writes the timer's number to the address.
     Creating(Created, u64),
 }
@@ -114,9 +119,9 @@ enum Call {
 const REPORTS_MAX: usize = 64;
 
 impl Task {
-    fn new(running: Running, process: Pid) -> Self {
+    fn new(running: Running, process: Pid, is_announced: bool) -> Self {
         let (call, interrupted, reading) = (Call::Other, None, Reading::default());
-        Task { running, process, call, interrupted, reading, is_halted: false }
+        Task { running, process, is_announced, call, interrupted, reading, is_halted: false }
     }
 
     /// The sleep that it is in, be that just over.
@@ -165,13 +170,15 @@ impl Timekeeper {
 
     fn report(&mut self, pid: Pid, status: i32) -> Result<(), TraceError> {
         if !libc::WIFSTOPPED(status) {
-            self.tasks.remove(&pid);
+            if self.tasks.remove(&pid).is_some_and(|task| !task.is_announced) {
+                self.stillborn.insert(pid);
+            }
             // The first thread of a process is gone when all are.
             self.alarms.ended(pid);
             return Ok(());
         }
         let stopped = Stopped::new(pid);
-        self.born(pid);
+        self.born(pid, false);
         if let Some(task) = self.tasks.get_mut(&pid) {
             task.is_halted = false;
         }
@@ -180,7 +187,9 @@ impl Timekeeper {
             Stop::CallDone => return gone_or(self.call_done(stopped)),
             Stop::ForeignCall => return Err(TraceError::Foreign { pid: pid.as_raw() }),
             Stop::Forked(child) | Stop::Vforked(child) => {
-                self.born(child);
+                if !self.stillborn.remove(&child) {
+                    self.born(child, true);
+                }
                 stopped.resume(Resume::Freely, 0)
             }
             Stop::Executed(_) => {
@@ -205,12 +214,12 @@ impl Timekeeper {
         Ok(())
     }
 
-    /// There may be a task of this number that is not known yet: its own report and its parent's come in either order.
-    fn born(&mut self, pid: Pid) {
-        if !self.tasks.contains_key(&pid)
-            && let Some(status) = Status::of(pid)
-        {
-            self.tasks.insert(pid, Task::new(Running::new(pid), status.process));
+    /// There is a task of this number, which may not be known yet: its own reports and its parent's come in any order.
+    fn born(&mut self, pid: Pid, is_announced: bool) {
+        if let Some(task) = self.tasks.get_mut(&pid) {
+            task.is_announced |= is_announced;
+        } else if let Some(status) = Status::of(pid) {
+            self.tasks.insert(pid, Task::new(Running::new(pid), status.process, is_announced));
         }
     }
 
@@ -225,7 +234,7 @@ impl Timekeeper {
         let process = stopped.pid();
         self.tasks.retain(|pid, task| task.process != process || *pid == process);
         self.alarms.executed(process);
-        let new = Task::new(Running::new(process), process);
+        let new = Task::new(Running::new(process), process, true);
         self.tasks.insert(process, new);
         gone_or(hide_vdso(stopped))
     }
@@ -243,21 +252,22 @@ impl Timekeeper {
         let interrupted = task.interrupted.take();
         let sleep = match call.call() {
             libc::SYS_restart_syscall => interrupted,
-            _ => Sleep::of(&stopped, call, &state.clock),
+            _ => Sleep::of(&stopped, call, &state.clock).map(Box::new),
         };
         if let Some(sleep) = sleep {
             task.reading = Reading::default();
             if sleep.is_pause() && state.clock.is_due(sleep.deadline) {
                 return self.without_it(stopped, sleep.in_place_of(call), 0);
             }
+            let endless = sleep.endless();
             task.call = Call::Sleeping(sleep);
-            return self.into_call(stopped, sleep.endless());
+            return self.enter(stopped, endless);
         }
         match self.alarms.answer(&stopped, task.process, call, &state.clock) {
             Answer::Returns(result) => self.without_it(stopped, call, result),
             Answer::Creates(created) => {
                 task.call = Call::Creating(created, call.args()[2]);
-                self.into_call(stopped, call)
+                self.enter(stopped, call)
             }
             Answer::Kernel => {
                 self.runs(stopped.resume(Resume::Freely, 0)?);
@@ -273,7 +283,7 @@ impl Timekeeper {
         Ok(())
     }
 
-    fn into_call(&mut self, stopped: Stopped, call: Registers) -> Result<(), TraceError> {
+    fn enter(&mut self, stopped: Stopped, call: Registers) -> Result<(), TraceError> {
         stopped.set_registers(call)?;
         self.runs(stopped.resume(Resume::ToCallEnd, 0)?);
         Ok(())
@@ -368,8 +378,9 @@ impl Timekeeper {
 
     /// Wakes who is to be woken by now; returns whether there was somebody.
     fn ring_due(&mut self, state: &State) -> bool {
-        let processes: BTreeSet<Pid> = self.tasks.values().map(|task| task.process).collect();
-        let mut any = self.alarms.ring(&state.clock, &processes);
+        let tasks = &self.tasks;
+        let processes = || tasks.values().map(|task| task.process).collect();
+        let mut any = self.alarms.ring(&state.clock, processes);
         for task in self.tasks.values_mut() {
             if let Call::Sleeping(sleep) = &mut task.call
                 && !sleep.is_over
@@ -384,7 +395,7 @@ impl Timekeeper {
     }
 }
 
-/// Every task, if all are asleep. Forgets those that are not there: their ends were reported before their births.
+/// Every task, if all are asleep. Forgets those that are not there.
 fn look(tasks: &mut BTreeMap<Pid, Task>) -> Option<Vec<Seen>> {
     let mut found = Vec::with_capacity(tasks.len());
     let mut gone = Vec::new();

@@ -1,6 +1,7 @@
 //! The clock in the hand of a test: when time passes and when not, and what ends with it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use daemonproof::prelude::*;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 
-use crate::peers::Missing;
+use crate::peers::{Missing, program};
 use crate::support::{assert_about, compile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -105,6 +106,25 @@ fn time_flows_while_the_test_waits_elsewhere() {
     drop(flow);
     assert_eq!(answer, "done: yes\n");
     assert!(daemon.clock().passed() >= 100 * SECOND);
+}
+
+/// It waits with a timeout of five seconds for a server that does not live by its clock.
+#[test]
+fn a_server_elsewhere_has_all_the_time_that_the_test_needs() {
+    let Some(python) = Missing::skip(program("python3")) else { return };
+    let sandbox = Sandbox::new().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let script = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)\n\
+                  s.send(b'question\\n'); print(s.recv(100).decode())";
+    let daemon = sandbox.daemon(python).args(["-c", script]).arg(port.to_string()).virtual_time().start();
+    let (mut client, _) = server.accept().unwrap();
+    let mut question = String::new();
+    BufReader::new(&client).read_line(&mut question).unwrap();
+    client.write_all(b"answer").unwrap();
+    daemon.subject().wait_exit(sandbox.deadline()).unwrap();
+    daemon.output().assert(stdout(predicate::eq("answer\n")));
+    assert!(daemon.clock().passed() < SECOND, "{:?}", daemon.clock().passed());
 }
 
 #[test]
