@@ -34,11 +34,12 @@ pub(crate) struct Bell {
     _ears: Box<Ears>,
 }
 
-/// What is readable when the bell is to ring.
+/// What the bell listens to, and for whom.
 #[derive(Debug)]
 struct Ears {
     rope: RawFd,
     timer: RawFd,
+    parent: u32,
 }
 
 impl Bell {
@@ -47,7 +48,8 @@ impl Bell {
     pub(crate) fn hang(rope: Arc<EventFd>) -> io::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        let ears = Box::new(Ears { rope: rope.as_fd().as_raw_fd(), timer: timer.as_fd().as_raw_fd() });
+        let (rope_fd, timer_fd) = (rope.as_fd().as_raw_fd(), timer.as_fd().as_raw_fd());
+        let ears = Box::new(Ears { rope: rope_fd, timer: timer_fd, parent: std::process::id() });
         let stack = Stack::take()?;
         let flags = if shares_memory() { libc::CLONE_VM } else { 0 };
         // SAFETY: the stack is given back only when the process has ended, and `ears` lives as long. It calls no C library.
@@ -103,15 +105,19 @@ impl Drop for Bell {
 
 /// Is the bell.
 extern "C" fn ring(ears: &Ears) -> ! {
-    let (rope, timer) = (ears.rope, ears.timer);
+    let (rope, timer, expected) = (ears.rope, ears.timer, ears.parent);
     // SAFETY: integers, and a name that ends with NUL and is only read.
-    let own = unsafe {
+    let (own, parent) = unsafe {
         // Who has stopped notices nothing, not even that nobody is left to let it go on.
         call!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0).ok();
         call!(libc::SYS_setsid).ok();
         call!(libc::SYS_prctl, libc::PR_SET_NAME, c"dp-bell".as_ptr()).ok();
-        call!(libc::SYS_getpid)
+        (call!(libc::SYS_getpid), call!(libc::SYS_getppid))
     };
+    if parent != Ok(expected as usize) {
+        // Its death was too early to be told of.
+        raw::exit(0);
+    }
     let (low, high) = (rope.min(timer), rope.max(timer));
     raw::close_range(0, low - 1, 0).ok();
     raw::close_range(low + 1, high - 1, 0).ok();
