@@ -175,11 +175,6 @@ impl Sleep {
         self.endless
     }
 
-    /// The call as the program made it, for one that goes on with it.
-    pub(super) fn in_place_of(&self, registers: Registers) -> Registers {
-        self.returning(registers, registers.result())
-    }
-
     /// Whether only a signal or its time ends it.
     pub(super) fn is_pause(&self) -> bool {
         self.endless.call() == libc::SYS_pause

@@ -232,9 +232,10 @@ impl Timekeeper {
     /// The process is a program's from its start, and has this task only.
     fn executed(&mut self, stopped: &Stopped) -> Result<(), TraceError> {
         let process = stopped.pid();
-        self.tasks.retain(|pid, task| task.process != process || *pid == process);
+        let is_announced = self.tasks.get(&process).is_some_and(|task| task.is_announced);
+        self.tasks.retain(|_, task| task.process != process);
         self.alarms.executed(process);
-        let new = Task::new(Running::new(process), process, true);
+        let new = Task::new(Running::new(process), process, is_announced);
         self.tasks.insert(process, new);
         gone_or(hide_vdso(stopped))
     }
@@ -257,7 +258,7 @@ impl Timekeeper {
         if let Some(sleep) = sleep {
             task.reading = Reading::default();
             if sleep.is_pause() && state.clock.is_due(sleep.deadline) {
-                return self.without_it(stopped, sleep.in_place_of(call), 0);
+                return self.without_it(stopped, call, 0);
             }
             let endless = sleep.endless();
             task.call = Call::Sleeping(sleep);

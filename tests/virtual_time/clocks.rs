@@ -6,9 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use daemonproof::fixture::Pidfd;
 use daemonproof::prelude::*;
-use nix::errno::Errno;
-use nix::sys::signal::kill;
 
 use crate::peers::{Missing, program};
 use crate::support::{assert_about, compile};
@@ -73,7 +72,7 @@ fn a_wait_within_a_time_means_the_daemons() {
     assert!(early.contains("not within"), "{early}");
     daemon.output().assert(eventually(up()).within(2 * SECOND));
     let ends = daemon.try_assert(always_for(101 * SECOND, alive())).unwrap_err().to_string();
-    assert!(ends.contains("no longer after"), "{ends}");
+    assert!(ends.contains("no longer after") && ends.contains("s have passed for it"), "{ends}");
 }
 
 #[test]
@@ -199,13 +198,24 @@ fn the_daemon_dies_with_a_test_process_that_is_killed() {
     let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
     let pid = lines.map_while(Result::ok).find_map(|line| line.split_once("pid ")?.1.parse().ok()).unwrap();
     let pid = Pid::from_raw(pid);
-    let process = daemonproof::fixture::Pidfd::open(pid).unwrap().unwrap();
-    assert_eq!(kill(pid, None), Ok(()));
+    let mut processes = children(victim.id());
+    assert!(processes.len() >= 2, "a reaper and a bell, not {processes:?}");
+    processes.push(pid);
+    let processes: Vec<_> = processes.into_iter().filter_map(|pid| Pidfd::open(pid).unwrap()).collect();
+    assert!(!processes.last().unwrap().has_ended());
     victim.kill().unwrap();
     assert_eq!(victim.wait().unwrap().signal(), Some(libc::SIGKILL));
-    let gone = || Ok::<_, FixtureError>(process.has_ended().then_some(()));
-    Waiter::new("the daemon to die", Deadline::after(30 * SECOND)).until(gone).unwrap();
-    assert!(matches!(kill(pid, None), Ok(()) | Err(Errno::ESRCH)));
+    let gone = || Ok::<_, FixtureError>(processes.iter().all(Pidfd::has_ended).then_some(()));
+    Waiter::new("all of it to die", Deadline::after(30 * SECOND)).until(gone).unwrap();
+}
+
+/// Those of all its threads.
+fn children(process: u32) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let lists =
+        threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap());
+    let numbers = lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    numbers.map(|number| Pid::from_raw(number.parse().unwrap())).collect()
 }
 
 /// Who is traced cannot be traced twice: a test process under virtual time itself is the simplest case of a tracer that is
