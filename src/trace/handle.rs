@@ -58,6 +58,8 @@ pub(super) struct State {
     /// Whether it was said of this generation that all are asleep.
     announced: bool,
     permit: Option<(Quiet, Option<Nanos>)>,
+    /// Whether it is known that no process is left.
+    pub(super) is_retired: bool,
     /// Whether nothing is left, or cannot be followed any more.
     over: bool,
     failure: Option<TraceError>,
@@ -185,8 +187,10 @@ impl Clock {
         self.shared.lock().failure.take()
     }
 
-    /// Waits until the keeper has ended, which it does when no process is left.
-    pub(crate) fn join(&self) {
+    /// Ends the keeper, once no process is left, and waits for that.
+    pub(crate) fn retire(&self) {
+        self.shared.lock().is_retired = true;
+        self.shared.ring();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.into_iter().for_each(|thread| drop(thread.join()));
     }
@@ -266,6 +270,7 @@ impl State {
             generation: 0,
             announced: false,
             permit: None,
+            is_retired: false,
             over: false,
             failure: None,
         }

@@ -104,6 +104,8 @@ struct Task {
     reading: Reading,
     /// Stopped by a signal, with its whole process.
     is_halted: bool,
+    /// It waits for the child of its vfork(2).
+    is_lending: bool,
 }
 
 /// What a task does in the kernel, as far as that is our business.
@@ -121,7 +123,8 @@ const REPORTS_MAX: usize = 64;
 impl Task {
     fn new(running: Running, process: Pid, is_announced: bool) -> Self {
         let (call, interrupted, reading) = (Call::Other, None, Reading::default());
-        Task { running, process, is_announced, call, interrupted, reading, is_halted: false }
+        let (is_halted, is_lending) = (false, false);
+        Task { running, process, is_announced, call, interrupted, reading, is_halted, is_lending }
     }
 
     /// The sleep that it is in, be that just over.
@@ -135,7 +138,7 @@ impl Task {
 
 impl Timekeeper {
     fn run(mut self) -> Result<(), TraceError> {
-        while !self.tasks.is_empty() {
+        while !self.tasks.is_empty() && !self.shared.lock().is_retired {
             let first = match ptrace::wait_any() {
                 Ok(report) => report,
                 Err(Errno::EINTR) => continue,
@@ -179,10 +182,12 @@ impl Timekeeper {
         }
         let stopped = Stopped::new(pid);
         self.born(pid, false);
+        let stop = stop(pid, status)?;
         if let Some(task) = self.tasks.get_mut(&pid) {
-            task.is_halted = false;
+            task.is_halted = matches!(stop, Stop::Group(_));
+            task.is_lending = matches!(stop, Stop::Vforked(_));
         }
-        let running = match stop(pid, status)? {
+        let running = match stop {
             Stop::Call => return gone_or(self.call(stopped)),
             Stop::CallDone => return gone_or(self.call_done(stopped)),
             Stop::ForeignCall => return Err(TraceError::Foreign { pid: pid.as_raw() }),
@@ -202,12 +207,7 @@ impl Timekeeper {
                 }
                 stopped.resume(Resume::Freely, signal)
             }
-            Stop::Group(_) => {
-                if let Some(task) = self.tasks.get_mut(&pid) {
-                    task.is_halted = true;
-                }
-                stopped.stay()
-            }
+            Stop::Group(_) => stopped.stay(),
             Stop::Born | Stop::VforkDone | Stop::Exiting(_) => stopped.resume(Resume::Freely, 0),
         };
         self.runs(running?);
@@ -246,7 +246,7 @@ impl Timekeeper {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         let next = self.next(&state);
-        let Some(task) = self.tasks.get_mut(&stopped.pid()) else { return Ok(()) };
+        let Some(task) = self.tasks.get_mut(&stopped.pid()) else { return self.let_go(stopped) };
         if let Some(result) = task.reading.answer(&stopped, call, &mut state.clock, next) {
             return self.without_it(stopped, call, result);
         }
@@ -270,16 +270,17 @@ impl Timekeeper {
                 task.call = Call::Creating(created, call.args()[2]);
                 self.enter(stopped, call)
             }
-            Answer::Kernel => {
-                self.runs(stopped.resume(Resume::Freely, 0)?);
-                Ok(())
-            }
+            Answer::Kernel => self.let_go(stopped),
         }
     }
 
     /// Has the task go on behind the call, as if that had returned `result`.
     fn without_it(&mut self, stopped: Stopped, call: Registers, result: i64) -> Result<(), TraceError> {
         stopped.set_registers(call.with_call(-1, result))?;
+        self.let_go(stopped)
+    }
+
+    fn let_go(&mut self, stopped: Stopped) -> Result<(), TraceError> {
         self.runs(stopped.resume(Resume::Freely, 0)?);
         Ok(())
     }
@@ -294,7 +295,7 @@ impl Timekeeper {
     fn call_done(&mut self, stopped: Stopped) -> Result<(), TraceError> {
         let registers = stopped.registers()?;
         let clock = self.shared.lock().clock;
-        let Some(task) = self.tasks.get_mut(&stopped.pid()) else { return Ok(()) };
+        let Some(task) = self.tasks.get_mut(&stopped.pid()) else { return self.let_go(stopped) };
         match std::mem::replace(&mut task.call, Call::Other) {
             Call::Other => {}
             Call::Sleeping(sleep) => {
@@ -308,8 +309,7 @@ impl Timekeeper {
                 }
             }
         }
-        self.runs(stopped.resume(Resume::Freely, 0)?);
-        Ok(())
+        self.let_go(stopped)
     }
 
     /// Does what is due, and lets time pass if that is wanted and all are asleep.
@@ -408,6 +408,8 @@ fn look(tasks: &mut BTreeMap<Pid, Task>) -> Option<Vec<Seen>> {
         let rests = match status.state {
             b'S' => !task.sleep().is_some_and(|sleep| sleep.is_over),
             b't' | b'T' => task.is_halted,
+            // Of all waits without end, this is the one in which signals are not noticed.
+            b'D' => task.is_lending,
             state => b"ZX".contains(&state),
         };
         if !rests {

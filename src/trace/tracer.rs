@@ -78,7 +78,7 @@ impl Tracer {
     /// Starts the program; its first stop is before execve(2).
     pub(crate) fn spawn(&mut self, program: u8) -> Result<(Stopped, Stop), TraceError> {
         let pid = self.nest.spawn(program).map_err(TraceError::Nest)?;
-        let options = following() | Options::PTRACE_O_TRACEVFORKDONE | Options::PTRACE_O_TRACEEXIT;
+        let options = following() | Options::PTRACE_O_TRACEEXIT;
         if let Err(errno) = nix_ptrace::seize(pid, options) {
             kill(pid, Signal::SIGKILL).ok();
             return Err(TraceError::seizing(errno));
@@ -250,6 +250,7 @@ pub(super) fn following() -> Options {
         | Options::PTRACE_O_TRACESECCOMP
         | Options::PTRACE_O_TRACEFORK
         | Options::PTRACE_O_TRACEVFORK
+        | Options::PTRACE_O_TRACEVFORKDONE
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_TRACEEXEC
 }

@@ -103,6 +103,15 @@ static void stop_parent(int s) {
 }
 static void reap(void) { while (wait(NULL) > 0) {} }
 
+static int sleep_in_vfork(void) {
+    pid_t child = vfork();
+    if (child == 0) {
+        nanosleep(&(struct timespec){3, 0}, NULL);
+        _exit(0);
+    }
+    return child < 0 ? -1 : 0;
+}
+
 static void sleeps(void) {
     struct timespec t = seconds(3), left = {0};
     WAIT("nanosleep", nanosleep(&t, &left));
@@ -118,6 +127,8 @@ static void sleeps(void) {
         WAIT("clock_nanosleep-absolute", -clock_nanosleep(clock, TIMER_ABSTIME, &at, NULL));
         WAIT("clock_nanosleep-past", -clock_nanosleep(clock, TIMER_ABSTIME, &at, NULL));
     }
+    WAIT("vfork", sleep_in_vfork());
+    reap();
     after_a_second(signal_parent, SIGUSR1);
     WAIT("nanosleep-signal", nanosleep(&t, &left));
     reap();
