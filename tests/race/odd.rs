@@ -52,6 +52,15 @@ fn a_static_program_is_followed() {
     race(binary, "plain").scenario(Scenario::Handover).explore().assert_holds();
 }
 
+/// `MSG_DONTWAIT` waits for nobody, even on a socket that blocks.
+#[test]
+fn whoever_does_not_wait_may_be_too_early() {
+    let Some(binary) = Missing::skip(odd()) else { return };
+    let found = race(binary, "forgets-in-haste").explore();
+    assert!(found.outcome.exhausted, "{found}");
+    assert!(broken(&found).contains(&"at-most-one-running"), "{found}");
+}
+
 #[test]
 fn a_python_script_is_followed() {
     let Some(python) = Missing::skip(python()) else { return };
