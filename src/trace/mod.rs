@@ -4,6 +4,7 @@
 //! `Running` turn into one another, and neither can be copied.
 
 mod calls;
+mod cores;
 mod error;
 mod task;
 mod tracer;
