@@ -1,7 +1,7 @@
 //! Daemons that are odd in one way, and programs that are none: each comes to an end, with a clear verdict.
 
-use crate::peers::{Missing, program};
-use crate::programs::{odd, python, source};
+use crate::peers::{Missing, program, python};
+use crate::programs::{odd, source};
 use crate::support::{PATIENCE, broken};
 use daemonproof::prelude::*;
 use rstest::rstest;
