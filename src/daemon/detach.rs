@@ -103,16 +103,20 @@ impl SignalWatch {
         }))
     }
 
-    /// Waits until a signal arrives, `channel` has news or ends, or the time has come.
+    /// Waits until `channel` has news or ends, a signal arrives, or the time has come; the first of these that is so.
     pub(super) fn wait(&self, channel: Option<&OwnedFd>, until: Option<Instant>) -> Result<Wake, Error> {
+        let channel = channel.map(|channel| PollFd::new(channel.as_fd(), PollFlags::POLLIN));
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        fds.extend(channel.map(|channel| PollFd::new(channel.as_fd(), PollFlags::POLLIN)));
+        fds.extend(channel);
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             match poll(&mut fds, timeout(left)) {
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Wake::Time),
                 Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return Ok(Wake::News),
+                Ok(_) if fds.get(1).is_some_and(|channel| channel.any() != Some(false)) => {
+                    return Ok(Wake::Channel);
+                }
+                Ok(_) => return Ok(Wake::Signal),
                 Err(errno) => return Err(Error::system("wait for a child process")(errno)),
             }
         }
@@ -148,8 +152,10 @@ pub(super) struct Arrived {
 /// Why [`SignalWatch::wait`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wake {
-    /// A signal, or something on the channel.
-    News,
+    /// There is something on the channel, or it has ended.
+    Channel,
+    /// A signal has arrived.
+    Signal,
     /// The time has come.
     Time,
 }
@@ -247,19 +253,15 @@ pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifie
 fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
     loop {
-        if child.is_ready() {
-            return 0;
-        }
-        let outcome = reap(child.pid).and_then(|status| match status {
-            Some(status) => Ok(Some(status)),
-            None => watch.wait(child.channel.as_ref(), until).and_then(|wake| match wake {
-                Wake::News => watch.next().map(|_| None),
-                Wake::Time => {
-                    Err(Error::StartupTimeout { pid: child.pid.as_raw(), limit: limit.unwrap_or_default() })
-                }
-            }),
+        let outcome = watch.wait(child.channel.as_ref(), until).and_then(|wake| match wake {
+            Wake::Channel => Ok(None),
+            Wake::Signal => watch.next().and_then(|_| reap(child.pid)),
+            Wake::Time => {
+                Err(Error::StartupTimeout { pid: child.pid.as_raw(), limit: limit.unwrap_or_default() })
+            }
         });
         match outcome {
+            Ok(None) if child.is_ready() => return 0,
             Ok(None) => {}
             // It may have reported just before it ended, or handed its channel on.
             Ok(Some(_)) if child.is_ready() => return 0,

@@ -258,6 +258,10 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
     let fd = open_guard_at(path).map_err(|errno| match errno {
         Errno::ELOOP => not_regular("symbolic link"),
         Errno::EISDIR => not_regular("directory"),
+        // Or a device without a driver.
+        Errno::ENXIO => {
+            not_regular(stat(path).ok().and_then(|status| file_kind(&status)).unwrap_or("device"))
+        }
         Errno::EACCES => guard_denied(path),
         errno => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno },
     })?;

@@ -129,8 +129,14 @@ impl Monitor<'_> {
         self.title.show(pid.as_raw(), &self.status);
         let mut ready_since = None;
         loop {
+            let ended = match self.watch.wait(child.channel.as_ref(), None)? {
+                Wake::Signal => {
+                    self.forward_signals(Some(pid))?;
+                    reap(pid)?
+                }
+                Wake::Channel | Wake::Time => None,
+            };
             // In this order: a daemon may report just before it ends.
-            let ended = reap(pid)?;
             if child.is_ready() {
                 child.channel = None;
                 ready_since = Some(Instant::now());
@@ -139,8 +145,6 @@ impl Monitor<'_> {
             if let Some(status) = ended {
                 return Ok(Life { pid, status, ready_for: ready_since.map(|since| since.elapsed()) });
             }
-            self.watch.wait(child.channel.as_ref(), None)?;
-            self.forward_signals(Some(pid))?;
         }
     }
 
@@ -239,7 +243,7 @@ impl Monitor<'_> {
         let until = self.last_restart.and_then(|last| last.checked_add(throttle));
         if let Some(until) = until.filter(|until| *until > Instant::now()) {
             log::warn!("{}, waiting until {} since last restart", self.status, seconds(&throttle));
-            while self.watch.wait(None, Some(until)).is_ok_and(|wake| wake == Wake::News) {
+            while self.watch.wait(None, Some(until)).is_ok_and(|wake| wake == Wake::Signal) {
                 let _ = self.forward_signals(None);
                 if self.stop {
                     log::info!("told to stop, exiting");

@@ -111,18 +111,13 @@ impl PidfilePaths {
         let write = AccessFlags::W_OK | AccessFlags::X_OK;
         faccessat(AT_FDCWD, &self.folder, write, AtFlags::AT_EACCESS)
             .map_err(Error::file("write to the pidfile's directory", &self.folder))?;
-        for path in [&self.pidfile, &self.guard] {
-            match lstat(path) {
-                Ok(status) => {
-                    if let Some(kind) = file_kind(&status) {
-                        return Err(Error::NotRegular { path: path.clone(), kind });
-                    }
-                }
-                Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(Error::file("inspect", path)(errno)),
-            }
+        // The guard is looked at when it is opened.
+        let not_regular = |kind| Error::NotRegular { path: self.pidfile.clone(), kind };
+        match lstat(&self.pidfile) {
+            Ok(status) => file_kind(&status).map_or(Ok(()), |kind| Err(not_regular(kind))),
+            Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(Error::file("inspect", &self.pidfile)(errno)),
         }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::files::{Files, Named, Opened, Pids};
 use super::kernel::{self, Descriptor, Info, bit};
-use super::operation::{Kind, Lock, LockMode, Operation, Target, Timeout};
+use super::operation::{Kind, Lock, LockMode, Operation, Patience, Target, Timeout};
 use super::place::FileId;
 use super::words;
 use crate::sys::ptrace::Registers;
@@ -314,12 +314,14 @@ impl Decoder<'_> {
                 self.opened(name, onto, "close", |fd| Kind::Close { fds: vec![fd] })
             }
             libc::SYS_close_range => self.close_range(name),
-            libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv => {
-                self.transfer(name, fd, false)
+            libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv | libc::SYS_preadv | libc::SYS_preadv2 => {
+                self.transfer(number, name, false)
             }
-            libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_pwritev => {
-                self.transfer(name, fd, true)
-            }
+            libc::SYS_write
+            | libc::SYS_pwrite64
+            | libc::SYS_writev
+            | libc::SYS_pwritev
+            | libc::SYS_pwritev2 => self.transfer(number, name, true),
             libc::SYS_getdents64 => self.opened(name, fd, "list", |fd| Kind::List { fd }),
             libc::SYS_fstat => self.opened(name, fd, "stat", |fd| Kind::Stat { fd }),
             libc::SYS_ftruncate | libc::SYS_fallocate => {
@@ -361,12 +363,13 @@ impl Decoder<'_> {
         self.seen(Kind::Close { fds }, format!("{name}()"), "close all".into())
     }
 
-    fn transfer(&mut self, name: &str, fd: RawFd, writes: bool) -> Option<Decoded> {
+    fn transfer(&mut self, number: i64, name: &str, writes: bool) -> Option<Decoded> {
+        let (fd, patience) = (self.int(0), self.patience(number));
         match self.files.opened(self.process, fd) {
             Opened::Outside => match kernel::descriptor(self.process, fd) {
                 Some(found) if found.is(libc::S_IFSOCK) => {
                     let events = if writes { PollFlags::POLLOUT } else { PollFlags::POLLIN };
-                    self.socket(name, Some((fd, events.bits())), None)
+                    self.socket(name, self.waits(fd, events, patience), None)
                 }
                 // Event descriptors of another kind may be read only when they are ready.
                 Some(found) if !writes && found.format == 0 => {
@@ -384,14 +387,42 @@ impl Decoder<'_> {
                 let text = self.pids.replace(&String::from_utf8_lossy(&text));
                 let call = format!("{name}({fd}, {text:?})");
                 let short = format!("write {:?}", text.trim_end());
-                Some(Decoded::Seen(Operation { kind: Kind::Write { fd }, call, short, file: opened.id() }))
+                Some(Decoded::Seen(Operation {
+                    kind: Kind::Write { fd, patience },
+                    call,
+                    short,
+                    file: opened.id(),
+                }))
             }
-            _ => self.opened(name, fd, "read", |fd| Kind::Read { fd }),
+            _ => self.opened(name, fd, "read", |fd| Kind::Read { fd, patience }),
+        }
+    }
+
+    /// What the flags of a call that transfers something say of waiting.
+    fn patience(&self, number: i64) -> Patience {
+        let flags = match number {
+            libc::SYS_recvfrom | libc::SYS_sendto | libc::SYS_recvmmsg | libc::SYS_sendmmsg => self.int(3),
+            libc::SYS_recvmsg | libc::SYS_sendmsg => self.int(2),
+            libc::SYS_preadv2 | libc::SYS_pwritev2 if self.int(5) & libc::RWF_NOWAIT != 0 => {
+                libc::MSG_DONTWAIT
+            }
+            _ => 0,
+        };
+        match flags {
+            flags if flags & libc::MSG_DONTWAIT != 0 => Patience::Nothing,
+            flags if flags & libc::MSG_WAITALL != 0 || number == libc::SYS_recvmmsg => Patience::All,
+            _ => Patience::Some,
         }
     }
 
     fn blocking(&self, fd: RawFd) -> Timeout {
         if Info::of(self.process, fd).never_blocks() { Timeout::None } else { Timeout::Event }
+    }
+
+    /// What a call on a socket waits for, if it does.
+    fn waits(&self, fd: RawFd, events: PollFlags, patience: Patience) -> Option<(RawFd, i16)> {
+        let blocks = patience != Patience::Nothing && self.blocking(fd) == Timeout::Event;
+        blocks.then_some((fd, events.bits()))
     }
 
     fn flock(&self, name: &str) -> Option<Decoded> {
@@ -688,14 +719,15 @@ impl Decoder<'_> {
             libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => PollFlags::POLLOUT,
             _ => return None,
         };
+        let patience = self.patience(number);
         match self.files.opened(self.process, fd) {
             // Two ends of one pair: a pipe in both directions.
             Opened::Socket(..) if events == PollFlags::POLLIN => {
-                self.opened(name, fd, "read", |fd| Kind::Read { fd })
+                self.opened(name, fd, "read", |fd| Kind::Read { fd, patience })
             }
-            Opened::Socket(..) => self.opened(name, fd, "write", |fd| Kind::Write { fd }),
+            Opened::Socket(..) => self.opened(name, fd, "write", |fd| Kind::Write { fd, patience }),
             _ if events == PollFlags::POLLOUT && !self.sockets => Some(Decoded::Unseen),
-            _ => self.socket(name, Some((fd, events.bits())), None),
+            _ => self.socket(name, self.waits(fd, events, patience), None),
         }
     }
 

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::files::{Files, Named, Opened};
 use super::footprint::{Access, Footprint};
 use super::kernel::{self, Info, Key, LockLine};
-use super::operation::{Kind, Lock, LockMode, Operation};
+use super::operation::{Kind, Lock, LockMode, Operation, Patience};
 use super::place::{FileId, Thing};
 use super::system::TaskId;
 
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     always: Vec<(Thing, Access)>,
     succeeded: Vec<(Thing, Access)>,
     failed: Vec<(Thing, Access)>,
+    /// What a transfer has touched if nothing was transferred.
+    in_vain: Vec<(Thing, Access)>,
     everything: bool,
     /// Whether sockets are followed.
     sockets: bool,
@@ -119,12 +121,17 @@ impl Plan {
         let opened = |files: &mut Files, fd: RawFd| files.opened(maker.pid, fd);
         match kind {
             Kind::Close { fds } => self.closing(fds, maker.pid, files),
-            Kind::Read { fd } | Kind::Write { fd } => {
+            Kind::Read { fd, patience } | Kind::Write { fd, patience } => {
                 let writes = matches!(kind, Kind::Write { .. });
                 match opened(files, *fd) {
                     Opened::Pipe(id, end) | Opened::Socket(id, end) => {
                         let other = Thing::End(id, 1 - end);
-                        self.always.extend([(Thing::Data(id), Access::Write), (other, Access::Read)]);
+                        self.always.push((Thing::Data(id), Access::Write));
+                        // What there is to read is read whether the other end is closed or not.
+                        match writes || *patience == Patience::All {
+                            true => self.always.push((other, Access::Read)),
+                            false => self.in_vain.push((other, Access::Read)),
+                        }
                     }
                     opened => {
                         if let Some(id) = opened.id().filter(|_| writes) {
@@ -292,7 +299,8 @@ impl Plan {
         let mut footprint = Footprint::new();
         let succeeded = result >= 0;
         let depends = if succeeded { self.succeeded } else { self.failed };
-        for (place, access) in self.always.into_iter().chain(depends) {
+        let in_vain = self.in_vain.into_iter().filter(|_| result <= 0);
+        for (place, access) in self.always.into_iter().chain(depends).chain(in_vain) {
             footprint.add(place, access);
         }
         let mut created = self.creates.filter(|_| succeeded).and_then(|path| files.created(&path, creator));

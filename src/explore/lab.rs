@@ -106,6 +106,8 @@ pub(crate) struct Lab {
     /// Footprint and note of what happens beside the operation itself.
     aside: Aside,
     enabled: Vec<TaskId>,
+    /// Who was found waiting, for what, and whether that is resting; until a step touches it.
+    found_waiting: BTreeMap<TaskId, (Footprint<Thing>, bool)>,
     pub(crate) limits: Limits,
     /// What did not hold while the execution ran.
     pub(crate) broken: Vec<Broken>,
@@ -159,6 +161,7 @@ impl Lab {
             now: Duration::ZERO,
             aside: Aside::default(),
             enabled: Vec::new(),
+            found_waiting: BTreeMap::new(),
             limits: Limits::default(),
             broken: Vec::new(),
             states: None,
@@ -170,6 +173,7 @@ impl Lab {
         self.tracer.kill_all();
         self.family.clear();
         self.made.clear();
+        self.found_waiting.clear();
         self.broken.clear();
         if let Some(states) = &mut self.states {
             states.clear();
@@ -227,6 +231,8 @@ impl Lab {
             let eldest: Vec<Pid> = (0..self.scene.programs.len()).filter_map(eldest).collect();
             let Some(pid) = eldest.into_iter().find(|pid| asked.insert(*pid)) else { break };
             kill(pid, Signal::SIGTERM).ok();
+            // This was no step of the search.
+            self.found_waiting.clear();
         }
         self.limits.operations -= WINDING_UP;
         self.family.processes.values().all(|process| process.end.is_some())
@@ -263,15 +269,29 @@ impl Lab {
         if process.doomed {
             return None;
         }
+        if let Some(known) = self.found_waiting.get(&id) {
+            return Some(known.clone());
+        }
         let children = self.family.children(task.process);
         let (files, sockets) = (&mut self.files, self.scene.sockets);
         let mut asked = Asked { task: stopped, process, files, sockets, children: &children };
         let footprint = asked.waits(operation)?;
         let rests = !matches!(operation.kind, Kind::Lock(_));
-        if let Kind::Sleep { .. } = operation.kind {
-            return Some((Footprint::everything(), rests));
+        match operation.kind {
+            Kind::Sleep { .. } => return Some((Footprint::everything(), rests)),
+            // To ask the kernel at each step of the others would take longer than the steps.
+            Kind::Lock(_) | Kind::Read { .. } | Kind::Write { .. } | Kind::Wait { .. } => {
+                self.found_waiting.insert(id, (footprint.clone(), rests));
+            }
+            _ => {}
         }
         Some((footprint, rests))
+    }
+
+    /// Forgets who waits for what `task` has just touched.
+    fn look_again_at_waiting(&mut self, task: TaskId, touched: &Footprint<Thing>) {
+        self.found_waiting
+            .retain(|waiting, (footprint, _)| *waiting != task && !footprint.conflicts(touched));
     }
 
     /// Those whose sleep ends first, if it ends in time.
@@ -605,6 +625,7 @@ impl System for Lab {
     fn step(&mut self, task: TaskId) -> Result<Footprint<Thing>, ExploreError> {
         if Some(task) == self.teller {
             let footprint = self.tell()?;
+            self.look_again_at_waiting(task, &footprint);
             self.keep_state();
             return Ok(footprint);
         }
@@ -615,6 +636,7 @@ impl System for Lab {
             footprint.add(Thing::Process(process), Access::Read);
             footprint.add(Thing::Signals(process), Access::Read);
         }
+        self.look_again_at_waiting(task, &footprint);
         if let Some(contender) = contender {
             self.look_whether_up(&mut footprint, contender);
         }

@@ -61,9 +61,11 @@ pub(crate) enum Kind {
     },
     Read {
         fd: RawFd,
+        patience: Patience,
     },
     Write {
         fd: RawFd,
+        patience: Patience,
     },
     /// getdents
     List {
@@ -151,6 +153,17 @@ pub(crate) enum LockMode {
     Shared,
     Exclusive,
     Unlock,
+}
+
+/// What a transfer through a descriptor that may block waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Nothing (`MSG_DONTWAIT`).
+    Nothing,
+    /// A first byte.
+    Some,
+    /// All that was asked for (`MSG_WAITALL`).
+    All,
 }
 
 /// How long a call waits.

@@ -9,7 +9,7 @@ use super::family::Process;
 use super::files::{Files, Opened};
 use super::footprint::Footprint;
 use super::kernel::{self, Info, LockLine, Signals};
-use super::operation::{Kind, Lock, LockMode, Operation, Timeout};
+use super::operation::{Kind, Lock, LockMode, Operation, Patience, Timeout};
 use super::place::Thing;
 use crate::trace::Stopped;
 
@@ -29,8 +29,10 @@ impl Asked<'_> {
         let own = Footprint::new().read(Thing::Signals(self.process.id));
         let waits = match &operation.kind {
             Kind::Lock(lock) if lock.blocks && lock.mode != LockMode::Unlock => self.lock(lock, own),
-            Kind::Read { fd } => self.pipe(*fd, PollFlags::POLLIN, own),
-            Kind::Write { fd } => self.pipe(*fd, PollFlags::POLLOUT, own),
+            Kind::Read { patience: Patience::Nothing, .. }
+            | Kind::Write { patience: Patience::Nothing, .. } => None,
+            Kind::Read { fd, .. } => self.pipe(*fd, PollFlags::POLLIN, own),
+            Kind::Write { fd, .. } => self.pipe(*fd, PollFlags::POLLOUT, own),
             Kind::Poll { asked, timeout: Timeout::Event, .. } => self.poll(asked, own),
             Kind::Socket { waits: Some((fd, events)), .. } => self.poll(&[(*fd, *events)], own),
             Kind::Wait { pid, blocks: true, .. } => self.children(*pid, own),

@@ -53,6 +53,7 @@ mod stat;
 mod status;
 mod tree;
 mod view;
+mod walk;
 
 pub(crate) use shown::Shown;
 

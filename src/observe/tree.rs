@@ -15,11 +15,11 @@ use super::proc_dir::{ATTEMPTS, ProcDir, is_gone, mounted, read_short};
 use super::process::title;
 use super::shown::Shown;
 use super::stat::{Stat, State};
-use super::{ObserveError, Observed};
+use super::{ObserveError, Observed, walk};
 
-/// Processes and their parents, read in one pass over `/proc`.
+/// Processes and their parents, read from `/proc`.
 ///
-/// The pass is not atomic. A process that ends or starts meanwhile may be missing or shown; one
+/// That is not atomic. A process that ends or starts meanwhile may be missing or shown; rarely, one
 /// whose parent ends meanwhile belongs to the reaper already and may be missing. Who must be sure
 /// that none is left looks again until there is none.
 ///
@@ -74,7 +74,8 @@ impl Tree {
     ///
     /// `/proc` cannot be read or is not as documented, or hides the process `root`.
     pub fn below(root: Pid) -> Result<Observed<Self>, ObserveError> {
-        let mut nodes = family(scan()?, |stat| stat.pid == root);
+        let stats = walk::below(root).map_or_else(scan, Ok)?;
+        let mut nodes = family(stats, |stat| stat.pid == root);
         if nodes.is_empty() {
             // Hidden, perhaps. If it is there now, it was not when it should have been met.
             return settle(ProcDir::open(root).and_then(|dir| dir.stat())).map(|_| Observed::Gone);
@@ -121,7 +122,7 @@ impl Tree {
     }
 }
 
-/// All processes that can be seen.
+/// All processes that can be seen. There are hundreds on some machines, but who is read later is still there.
 fn scan() -> Result<BTreeMap<Pid, Stat>, ObserveError> {
     mounted()?;
     let proc = Path::new("/proc");

@@ -5,16 +5,18 @@
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask, raise};
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("daemonproof needs 64-bit Linux: on others, locks and timers have other structures");
 
-/// The signal that ends a wait. While the wait lasts, its disposition is ours.
+/// The signal that ends a wait. While the wait lasts, its disposition is ours; if the program's own arrives then, it is
+/// sent once more afterwards.
 const WAKE: Signal = Signal::SIGALRM;
 
 /// After the first, the timer signals again at this interval, in case the first arrived just before the wait.
@@ -33,14 +35,17 @@ pub(crate) fn range(kind: i32, start: i64, length: i64) -> libc::flock {
 
 /// Takes an open-file-description lock, waiting at most `limit` for whoever holds it.
 ///
+/// It does not try first without waiting: then there would be twice as many ways for two processes to meet here, and the
+/// timer costs a few microseconds.
+///
 /// # Errors
 /// `ETIMEDOUT` when the time has passed, otherwise what `fcntl(2)` says.
 pub(crate) fn lock_within(fd: BorrowedFd<'_>, lock: &libc::flock, limit: Duration) -> Result<(), Errno> {
-    match fcntl(fd, FcntlArg::F_OFD_SETLK(lock)) {
-        Err(Errno::EAGAIN | Errno::EACCES) => {}
-        other => return other.map(drop),
-    }
-    let timer = WakeTimer::start(limit)?;
+    let timer = match WakeTimer::start(limit) {
+        Ok(timer) => timer,
+        // Out of timers (RLIMIT_SIGPENDING). A lock that is free can be taken all the same.
+        Err(errno) => return fcntl(fd, FcntlArg::F_OFD_SETLK(lock)).map(drop).map_err(|_| errno),
+    };
     loop {
         match fcntl(fd, FcntlArg::F_OFD_SETLKW(lock)) {
             Err(Errno::EINTR) if timer.expired() => return Err(Errno::ETIMEDOUT),
@@ -58,12 +63,21 @@ struct WakeTimer {
     end: libc::timespec,
 }
 
-extern "C" fn wake(_: libc::c_int) {}
+/// Whether a signal arrived that is not of a timer of ours, but the program's own.
+static OTHERS: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn wake(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel passes a siginfo_t to a handler that was set with SA_SIGINFO.
+    if unsafe { (*info).si_code } != libc::SI_TIMER {
+        OTHERS.store(true, Ordering::SeqCst);
+    }
+}
 
 impl WakeTimer {
     fn start(limit: Duration) -> Result<Self, Errno> {
         let mut wake_action = handler_action(wake as *const () as usize);
-        // SAFETY: the handler does nothing at all; both pointers are valid for one sigaction.
+        wake_action.sa_flags = libc::SA_SIGINFO;
+        // SAFETY: the handler only writes to an atomic variable; both pointers are valid for one sigaction.
         let result = unsafe {
             let mut previous = handler_action(libc::SIG_DFL);
             let result = libc::sigaction(WAKE as i32, &wake_action, &mut previous);
@@ -126,6 +140,10 @@ impl Drop for WakeTimer {
             libc::sigaction(WAKE as i32, &self.action, ptr::null_mut());
         }
         let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None);
+        if OTHERS.swap(false, Ordering::SeqCst) {
+            // To this thread, as the timer's: where it was blocked it goes on waiting.
+            let _ = raise(WAKE);
+        }
     }
 }
 
@@ -156,5 +174,48 @@ fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: duration.as_secs().min(i32::MAX as u64) as _,
         tv_nsec: duration.subsec_nanos().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
+
+    static ARRIVED: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn arrived(_: libc::c_int) {
+        ARRIVED.store(true, Ordering::SeqCst);
+    }
+
+    #[test]
+    fn a_wait_ends_in_time_and_swallows_no_signal_of_the_programs_own() {
+        let holder = memfd_create(c"lock", MFdFlags::MFD_CLOEXEC).unwrap();
+        let again = format!("/proc/self/fd/{}", holder.as_raw_fd());
+        let waiter = File::options().write(true).open(again).unwrap();
+        let lock = range(libc::F_WRLCK, 0, 1);
+        lock_within(holder.as_fd(), &lock, Duration::ZERO).unwrap();
+        let before = handler_action(libc::SIG_DFL);
+        let mut own = handler_action(arrived as *const () as usize);
+        // SAFETY: the handler only writes to an atomic variable; no other test of this process handles SIGALRM.
+        unsafe {
+            libc::sigaction(WAKE as i32, &own, ptr::null_mut());
+        }
+        let mut mask = SigSet::empty();
+        mask.add(WAKE);
+        // Blocked, it arrives as soon as the wait lets it.
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&mask), None).unwrap();
+        raise(WAKE).unwrap();
+        let waited = lock_within(waiter.as_fd(), &lock, Duration::from_millis(30));
+        assert_eq!((waited, ARRIVED.load(Ordering::SeqCst)), (Err(Errno::ETIMEDOUT), false));
+        pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&mask), None).unwrap();
+        assert!(ARRIVED.load(Ordering::SeqCst), "the program's own signal was swallowed");
+        // SAFETY: `own` is valid for the write, `before` for the read.
+        unsafe {
+            libc::sigaction(WAKE as i32, &before, &mut own);
+        }
+        assert_eq!(own.sa_sigaction, arrived as *const () as usize);
     }
 }

@@ -6,6 +6,7 @@
 mod alarms;
 mod calls;
 mod clock;
+mod cores;
 mod error;
 mod handle;
 mod idle;

@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::ptrace::{self as nix_ptrace, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::cores::{CORES, Core};
 use super::task::{End, Running, Stop, Stopped};
 use super::{Program, TRACED, TraceError};
 use crate::sys::children::Stat;
@@ -28,7 +28,7 @@ pub(crate) struct Tracer {
     /// The tasks that have not ended.
     alive: BTreeSet<Pid>,
     paths: Vec<PathBuf>,
-    affinity: Option<CpuSet>,
+    _core: Option<Core>,
     /// For how long a task may compute, or sleep in a call that is not traced.
     patience: Duration,
     /// ptrace(2) belongs to a thread.
@@ -66,13 +66,11 @@ impl Tracer {
     /// Prepares to start `programs`, with the calling thread and all tasks on one core: that makes a stop ten times
     /// cheaper, and one task runs at a time anyway.
     pub(crate) fn new(programs: Vec<Program>, patience: Duration) -> Result<Self, TraceError> {
-        let own = Pid::from_raw(0);
-        let affinity = sched_getaffinity(own).ok();
-        pin();
+        let core = CORES.bind();
         let paths = programs.iter().map(path_of).collect();
         let nest = Nest::new(programs, Filter::tracing(TRACED), BELL_MS).map_err(TraceError::Nest)?;
         let (arrived, alive) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Tracer { nest, arrived, alive, paths, affinity, patience, not_send: PhantomData })
+        Ok(Tracer { nest, arrived, alive, paths, _core: core, patience, not_send: PhantomData })
     }
 
     /// Starts the program; its first stop is before execve(2).
@@ -210,9 +208,6 @@ fn end(pid: Pid) {
 impl Drop for Tracer {
     fn drop(&mut self) {
         self.kill_all();
-        if let Some(affinity) = &self.affinity {
-            sched_setaffinity(Pid::from_raw(0), affinity).ok();
-        }
     }
 }
 
@@ -230,17 +225,6 @@ fn are_threads(task: Pid, other: Pid) -> bool {
 fn path_of(program: &Program) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(program.path.to_bytes()))
-}
-
-/// Binds the thread, and what it starts, to the core that it is on.
-fn pin() {
-    if let Ok(core) = nix::sched::sched_getcpu() {
-        let mut set = CpuSet::new();
-        if set.set(core).is_ok() {
-            // Without it everything is only slower.
-            sched_setaffinity(Pid::from_raw(0), &set).ok();
-        }
-    }
 }
 
 /// How to seize a task that is to be followed with all that descends from it.
@@ -300,5 +284,22 @@ impl Watch {
         let moves = stat.is_some_and(|stat| stat.state != b'S');
         self.asleep = if moves { 0 } else { self.asleep + 1 };
         (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience).then_some(Stuck::Asleep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sched::{CpuSet, sched_getaffinity};
+
+    #[test]
+    fn what_is_born_is_on_the_core_of_its_tracer() {
+        let cores = |pid| {
+            let set = sched_getaffinity(pid).unwrap();
+            (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap()).collect::<Vec<_>>()
+        };
+        let tracer = Tracer::new(Vec::new(), Duration::from_secs(1)).unwrap();
+        let own = cores(Pid::from_raw(0));
+        assert_eq!((own.len(), cores(tracer.nest.bell())), (1, own));
     }
 }

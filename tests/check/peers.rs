@@ -2,7 +2,9 @@
 
 use std::env;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// A program that is not on the `PATH`.
 #[derive(Debug)]
@@ -34,4 +36,16 @@ pub(crate) fn program(name: &str) -> Result<PathBuf, Missing> {
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let mut programs = folders.map(|folder| folder.join(name)).filter(|program| program.is_file());
     programs.next().ok_or_else(|| Missing { program: name.to_owned() })
+}
+
+/// The Python interpreter itself: what is on the `PATH` may be a script that looks for it, and takes longer for that than
+/// the rest of a start.
+pub(crate) fn python() -> Result<&'static Path, Missing> {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    let found = program("python3")?;
+    Ok(PYTHON.get_or_init(|| {
+        let ask = "import sys; print(sys.executable, end='')";
+        let answer = Command::new(found).args(["-c", ask]).output().expect("python3 runs");
+        String::from_utf8(answer.stdout).expect("its path is text").into()
+    }))
 }

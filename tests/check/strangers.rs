@@ -1,6 +1,6 @@
 //! Daemons that share no code with this crate: the correct ones pass everything, the wrong ones do not.
 
-use super::peers::{Missing, program};
+use super::peers::{self, Missing, program};
 use super::sources::{compile, peer};
 use super::support::{failures, judge_all, judge_by, shown, unknowns};
 use daemonproof::check::{Driving, Report};
@@ -22,8 +22,10 @@ fn interpreted(driving: Driving) -> Found {
     Ok(Peer { driving, _compiled: None })
 }
 
+/// Without the search for installed packages (`-S`), of which none is used.
 fn python(script: &str) -> Result<CommandLine, Missing> {
-    Ok(CommandLine::new(program("python3")?).arg(peer(script)).args(["--pidfile", "{pidfile}"]))
+    let interpreter = CommandLine::new(peers::python()?).arg("-S");
+    Ok(interpreter.arg(peer(script)).args(["--pidfile", "{pidfile}"]))
 }
 
 fn compiled(source: &str, more: &[&str]) -> Found {

@@ -12,7 +12,7 @@ use crate::toy::state::State;
 /// The states in which `machine` can end. `None` if it can come to more than `limit` states on the way.
 pub(crate) fn ends(machine: &Machine, limit: usize) -> Option<BTreeSet<State>> {
     let mut ends = BTreeSet::new();
-    let mut seen = HashSet::from([machine.state.clone()]);
+    let mut seen = BTreeSet::from([machine.state.clone()]);
     let mut open = vec![machine.clone()];
     while let Some(at) = open.pop() {
         let enabled = at.enabled();

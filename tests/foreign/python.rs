@@ -7,10 +7,10 @@ use daemonproof::prelude::*;
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
-use crate::peers::{Missing, program};
+use crate::peers::{Missing, python};
 
 fn echod(sandbox: &Sandbox, n: u32) -> Option<DaemonCommand> {
-    let python = Missing::skip(program("python3"))?;
+    let python = Missing::skip(python())?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/foreign/echod.py");
     let command = sandbox.daemon(python).args([script, "{pidfile}", "{rundir}/{n}.sock"]);
     Some(command.instance(n).detaches().has_pidfile())

@@ -1,5 +1,6 @@
 //! Snapshots of processes that start, execute and end all the time: whole, or gone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -7,11 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use daemonproof::fixture::{CommandLine, Sandbox, StartOptions};
 use daemonproof::observe::{
     Descriptors, Locker, ObserveError, Observed, Process, State, Target, Tree, lock_state, locks_on,
 };
 use nix::libc::F_WRLCK;
 use nix::unistd::{Pid, getsid};
+use rstest::rstest;
 
 use crate::support::{Idle, command_alone, is_alone, ofd, sandbox_file, skipped};
 
@@ -217,4 +220,29 @@ fn a_process_whose_first_thread_has_ended_is_alive_and_has_descriptors() {
     let seen = Descriptors::of(child.pid()).unwrap().present().unwrap();
     assert_eq!(seen.get(1).map(|stdout| &stdout.target), Some(&Target::Null), "{seen}");
     assert!(Tree::below(Pid::this()).unwrap().present().unwrap().pids().any(|pid| pid == child.pid()));
+}
+
+/// However many end beside it and above it meanwhile.
+#[rstest]
+#[case::siblings("(:) & (:) & a=$!; sleep 1000 & (:) & wait $a $!")]
+#[case::parents("(sleep 1000 & sleep 0.02) & (:)")]
+fn what_lives_is_seen_in_every_look(#[case] life: &str) {
+    const LIVES: usize = 10;
+    let script = format!("i=0; while [ $((i += 1)) -le {LIVES} ]; do {life}; done; wait");
+    let (sandbox, began, mut looks) = (Sandbox::new().unwrap(), Instant::now(), 0);
+    for _ in 0..15 {
+        let subject =
+            sandbox.start(&CommandLine::new("sh").args(["-c", &script]), StartOptions::new()).unwrap();
+        let (mut lives, mut others) = (BTreeSet::new(), 0);
+        while lives.len() < LIVES || others > 0 {
+            let tree = Tree::below(subject.reaper()).unwrap().present().expect("the reaper is there");
+            let now: BTreeSet<Pid> =
+                tree.nodes().filter(|node| node.title == "sleep 1000").map(|node| node.pid).collect();
+            assert!(lives.is_subset(&now), "in look {looks}, of {lives:?} some are not in\n{tree}");
+            others = tree.pids().filter(|pid| *pid != subject.pid() && !now.contains(pid)).count();
+            lives = now;
+            looks += 1;
+            assert!(began.elapsed() < DEADLINE, "{looks} looks\n{tree}");
+        }
+    }
 }

@@ -9,7 +9,6 @@ first line of its docstring is what somebody watching from outside can see.
 import fcntl
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -374,6 +373,8 @@ class ZombieChildren(Daemon):
     """It starts three short-lived children and never reaps them."""
 
     def serve(self):
+        import subprocess  # It takes as long as the rest of a start.
+
         self.children = [subprocess.Popen(["true"]) for _ in range(3)]
         super().serve()
 
@@ -382,6 +383,8 @@ class WorkersLeft(Daemon):
     """Stopped, it leaves its worker process running."""
 
     def serve(self):
+        import subprocess
+
         null = subprocess.DEVNULL
         self.worker = subprocess.Popen(
             ["sleep", "600"], start_new_session=True, stdin=null, stdout=null, stderr=null

@@ -64,7 +64,7 @@ fn a_request_to_end_gives_what_was_found(#[values(Signal::SIGINT, Signal::SIGTER
 /// Under a tracer, or a filter as containers have it, there is no tracing.
 #[test]
 fn who_may_not_trace_is_told_so() {
-    let Some(python) = crate::peers::Missing::skip(crate::programs::python()) else { return };
+    let Some(python) = crate::peers::Missing::skip(crate::peers::python()) else { return };
     let sandbox = Sandbox::new().unwrap();
     let command = CommandLine::new(python)
         .arg(crate::programs::source("without_ptrace.py"))

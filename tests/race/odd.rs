@@ -1,7 +1,7 @@
 //! Daemons that are odd in one way, and programs that are none: each comes to an end, with a clear verdict.
 
-use crate::peers::{Missing, program};
-use crate::programs::{odd, python, source};
+use crate::peers::{Missing, program, python};
+use crate::programs::{odd, source};
 use crate::support::{PATIENCE, broken};
 use daemonproof::prelude::*;
 use rstest::rstest;
@@ -50,6 +50,15 @@ fn threads_that_wait_for_one_another_are_followed() {
 fn a_static_program_is_followed() {
     let Some((_folder, binary)) = Missing::skip(crate::programs::static_odd()) else { return };
     race(binary, "plain").scenario(Scenario::Handover).explore().assert_holds();
+}
+
+/// `MSG_DONTWAIT` waits for nobody, even on a socket that blocks.
+#[test]
+fn whoever_does_not_wait_may_be_too_early() {
+    let Some(binary) = Missing::skip(odd()) else { return };
+    let found = race(binary, "forgets-in-haste").explore();
+    assert!(found.outcome.exhausted, "{found}");
+    assert!(broken(&found).contains(&"at-most-one-running"), "{found}");
 }
 
 #[test]

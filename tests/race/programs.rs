@@ -11,13 +11,6 @@ pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/race/programs").join(name)
 }
 
-/// The interpreter itself: what is on the PATH may be a script that looks for it.
-pub(crate) fn python() -> Result<PathBuf, Missing> {
-    let ask = "import sys; print(sys.executable, end='')";
-    let answer = Command::new(program("python3")?).args(["-c", ask]).output().unwrap();
-    Ok(String::from_utf8(answer.stdout).unwrap().into())
-}
-
 /// `odd.c`, compiled once. Statics are never dropped, so the executable has no name any more: it is a descriptor.
 pub(crate) fn odd() -> Result<&'static Path, Missing> {
     static ODD: OnceLock<PathBuf> = OnceLock::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use daemonproof::fixture::Pidfd;
 use daemonproof::prelude::*;
 
-use crate::peers::{Missing, program};
+use crate::peers::{Missing, python};
 use crate::support::{assert_about, compile};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ fn time_flows_while_the_test_waits_elsewhere() {
 /// It waits with a timeout of five seconds for a server that does not live by its clock.
 #[test]
 fn a_server_elsewhere_has_all_the_time_that_the_test_needs() {
-    let Some(python) = Missing::skip(program("python3")) else { return };
+    let Some(python) = Missing::skip(python()) else { return };
     let sandbox = Sandbox::new().unwrap();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use daemonproof::prelude::*;
 
-use crate::peers::{Missing, program};
+use crate::peers::{Missing, program, python};
 use crate::support::source;
 
 const THROTTLE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ fn the_throttle_of_ovsdb_server() {
 
 /// How often `keeper.py` starts its program within a minute, when its wall clock is set back by an hour meanwhile.
 fn starts(clock: &str) -> Option<usize> {
-    let python = Missing::skip(program("python3"))?;
+    let python = Missing::skip(python())?;
     let sandbox = Sandbox::new().unwrap();
     let keeper = sandbox.daemon(python).arg(source("keeper.py")).args([clock, "sh", "-c", "echo started"]);
     let daemon = keeper.virtual_time().ready(Ready::line("started")).start();

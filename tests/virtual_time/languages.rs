@@ -2,7 +2,7 @@
 
 use daemonproof::prelude::*;
 
-use crate::peers::{Missing, program};
+use crate::peers::{Missing, python};
 use crate::support::{assert_about, compile_go, run, source};
 
 #[test]
@@ -20,7 +20,7 @@ fn a_shell_sleeps() {
 
 #[test]
 fn python_waits_in_many_ways() {
-    let Some(python) = Missing::skip(program("python3")) else { return };
+    let Some(python) = Missing::skip(python()) else { return };
     let sandbox = Sandbox::new().unwrap();
     let (said, _) = run(sandbox.daemon(python).arg(source("timers.py")));
     let expected = [

@@ -49,9 +49,9 @@ pub(crate) enum Answer {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Task {
+    pub(crate) at: u8,
     pub(crate) life: Life,
     pub(crate) parent: Option<u8>,
-    pub(crate) at: u8,
     pub(crate) slots: [Option<Born>; SLOTS],
     pub(crate) created: u8,
     pub(crate) read: Option<Value>,
@@ -61,13 +61,14 @@ pub(crate) struct Task {
     pub(crate) log: Vec<Answer>,
 }
 
+/// What differs most often comes first, because whole sets of these are sorted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct State {
+    pub(crate) tasks: Vec<Task>,
     pub(crate) names: [Option<Born>; NAMES],
     pub(crate) files: BTreeMap<Born, File>,
     pub(crate) descriptions: BTreeMap<Born, Description>,
     pub(crate) pipes: BTreeMap<Born, Option<Value>>,
-    pub(crate) tasks: Vec<Task>,
 }
 
 const PIPE: Born = Born { task: NOBODY, nth: 0 };

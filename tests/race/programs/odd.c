@@ -484,6 +484,22 @@ static void reads_own_pipe(void)
         die("pipe");
 }
 
+/* Wrong if its child has not written yet: it does not wait for that, and then forgets to lock. */
+static void forgets_in_haste(void)
+{
+    int pair[2], status;
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        die("socketpair");
+    pid_t child = fork();
+    if (child == 0)
+        _exit(send(pair[1], "", 1, 0) != 1);
+    if (recv(pair[0], &byte, 1, MSG_DONTWAIT) == 1)
+        lock();
+    waitpid(child, &status, 0);
+    serve();
+}
+
 static void forks_forever(void)
 {
     for (;;)
@@ -565,6 +581,7 @@ static const struct {
     { "spins-when-refused", spins_when_refused },
     { "fails", fails },
     { "reads-own-pipe", reads_own_pipe },
+    { "forgets-in-haste", forgets_in_haste },
     { "forks-forever", forks_forever },
     { "fork-chain", fork_chain },
     { "opens-many", opens_many },
