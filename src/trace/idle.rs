@@ -86,6 +86,7 @@ pub(super) struct Status {
     pub(super) state: u8,
     /// The process that it belongs to.
     pub(super) process: Pid,
+    pub(super) parent: Pid,
     switches: u64,
 }
 
@@ -103,6 +104,7 @@ impl Status {
         Some(Status {
             state: *field("State")?.as_bytes().first()?,
             process: Pid::from_raw(field("Tgid")?.parse().ok()?),
+            parent: Pid::from_raw(field("PPid")?.parse().ok()?),
             switches: count("voluntary_ctxt_switches")? + count("nonvoluntary_ctxt_switches")?,
         })
     }
@@ -147,7 +149,8 @@ mod tests {
     #[test]
     fn the_status_of_a_task_is_understood() {
         let status = Status::of(Pid::this()).unwrap();
-        assert!(status.process == Pid::this() && status.switches > 0, "{status:?}");
+        assert!(status.process == Pid::this() && status.parent == Pid::parent(), "{status:?}");
+        assert!(status.switches > 0, "{status:?}");
         assert!(b"RS".contains(&status.state), "{status:?}");
         assert_eq!(Status::parse("Name:\tx\nState:\tS (sleeping)\n"), None);
     }

@@ -58,10 +58,12 @@ fn follow(shared: &Arc<Shared>, gate: UnixStream) -> Result<(), TraceError> {
     }
     let command = Pid::from_raw(i32::from_ne_bytes(number));
     let bell = Bell::hang(shared.rope()).map_err(TraceError::Nest)?;
+    let parent = Status::of(command).map(|status| status.parent);
     nix_ptrace::seize(command, following()).map_err(TraceError::seizing)?;
     let mut keeper = Timekeeper {
         shared: Arc::clone(shared),
         bell,
+        parent,
         tasks: BTreeMap::new(),
         stillborn: BTreeSet::new(),
         alarms: Alarms::default(),
@@ -85,6 +87,8 @@ impl Drop for Opener {
 struct Timekeeper {
     shared: Arc<Shared>,
     bell: Bell,
+    /// The parent of the command, which is not traced. What the test waits for may be something that it has to report.
+    parent: Option<Pid>,
     tasks: BTreeMap<Pid, Task>,
     /// Those that have ended before their parents' reports of their births came.
     stillborn: BTreeSet<Pid>,
@@ -363,10 +367,10 @@ impl Timekeeper {
     }
 
     fn rest(&mut self) -> Rest {
-        let tasks = &mut self.tasks;
+        let (tasks, parent) = (&mut self.tasks, self.parent);
         // Nothing is on its way to somebody who only sleeps, for there is nothing that it waits for.
         let all_sleep = tasks.values().all(|task| task.sleep().is_some_and(Sleep::is_pause));
-        self.idle.judge(all_sleep, || look(tasks))
+        self.idle.judge(all_sleep, || look(tasks, parent))
     }
 
     /// How much time will have passed when something is due.
@@ -396,9 +400,13 @@ impl Timekeeper {
     }
 }
 
-/// Every task, if all are asleep. Forgets those that are not there.
-fn look(tasks: &mut BTreeMap<Pid, Task>) -> Option<Vec<Seen>> {
-    let mut found = Vec::with_capacity(tasks.len());
+/// Every task, and the parent of the first, if all are asleep. Forgets tasks that are not there.
+fn look(tasks: &mut BTreeMap<Pid, Task>, parent: Option<Pid>) -> Option<Vec<Seen>> {
+    let mut found = Vec::with_capacity(tasks.len() + 1);
+    if let Some((pid, status)) = parent.and_then(|pid| Some((pid, Status::of(pid)?))) {
+        (status.state == b'S').then_some(())?;
+        found.push(status.seen(pid));
+    }
     let mut gone = Vec::new();
     for (&pid, task) in &*tasks {
         let Some(status) = Status::of(pid) else {

@@ -77,6 +77,7 @@ fn starts(clock: &str) -> Option<usize> {
     daemon.clock().advance(THROTTLE / 2).unwrap();
     daemon.clock().step_realtime(-3600);
     daemon.clock().advance(THROTTLE * 6).unwrap();
+    daemon.assert(alive());
     Some(String::from_utf8(daemon.subject().stdout().unwrap()).unwrap().lines().count())
 }
 

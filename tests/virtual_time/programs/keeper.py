@@ -9,4 +9,4 @@ while True:
     started = clock()
     subprocess.run(sys.argv[2:])
     while clock() < started + 10:
-        time.sleep(started + 10 - clock())
+        time.sleep(max(0, started + 10 - clock()))
