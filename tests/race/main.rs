@@ -1,5 +1,5 @@
 //! The explorer, on real processes.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod nothing_left;
 mod odd;
