@@ -1,7 +1,8 @@
 //! Whether all tasks are asleep.
 //!
 //! That a task falls asleep is not announced, so this looks. A task that is ready to run is not asleep, however loaded the
-//! machine is. One that was woken and has fallen asleep again between two looks has been switched away from once more, which
+//! machine is. (Its state is not enough to go by: on its way to sleep a task says that it sleeps before it looks for the last
+//! time whether it has to, and there it may lose its core.) One that was woken and has fallen asleep again between two looks has been switched away from once more, which
 //! the kernel counts. So if two looks one after the other find all tasks asleep and all counts unchanged, all of them
 //! were asleep at once in between, and nothing but time or somebody else can wake one.
 
@@ -109,6 +110,13 @@ impl Status {
         })
     }
 
+    /// Whether a task whose state is a sleep has left its core, and does not wait for one.
+    pub(super) fn is_off_its_core(task: Pid) -> bool {
+        // The kernel says "running" of all others. Where it has not that file, the state must do.
+        let call = std::fs::read(format!("/proc/{task}/syscall")).unwrap_or_default();
+        !call.starts_with(b"running")
+    }
+
     pub(super) fn seen(&self, task: Pid) -> Seen {
         Seen { task, switches: self.switches }
     }
@@ -144,6 +152,20 @@ mod tests {
         assert_eq!(idle.judge(true, || seen(3)), Rest::Asleep);
         idle.disturb();
         assert_eq!(later(&mut idle, seen(2)), Rest::LookAfter(PAUSE));
+    }
+
+    #[test]
+    fn who_runs_is_on_its_core() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let spin = move || {
+            tell.send(nix::unistd::gettid()).unwrap();
+            while ended.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {}
+        };
+        let spinner = std::thread::spawn(spin);
+        assert!(!Status::is_off_its_core(told.recv().unwrap()));
+        drop(end);
+        spinner.join().unwrap();
     }
 
     #[test]

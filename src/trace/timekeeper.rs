@@ -404,7 +404,7 @@ impl Timekeeper {
 fn look(tasks: &mut BTreeMap<Pid, Task>, parent: Option<Pid>) -> Option<Vec<Seen>> {
     let mut found = Vec::with_capacity(tasks.len() + 1);
     if let Some((pid, status)) = parent.and_then(|pid| Some((pid, Status::of(pid)?))) {
-        (status.state == b'S').then_some(())?;
+        (status.state == b'S' && Status::is_off_its_core(pid)).then_some(())?;
         found.push(status.seen(pid));
     }
     let mut gone = Vec::new();
@@ -414,10 +414,10 @@ fn look(tasks: &mut BTreeMap<Pid, Task>, parent: Option<Pid>) -> Option<Vec<Seen
             continue;
         };
         let rests = match status.state {
-            b'S' => !task.sleep().is_some_and(|sleep| sleep.is_over),
+            b'S' => !task.sleep().is_some_and(|sleep| sleep.is_over) && Status::is_off_its_core(pid),
             b't' | b'T' => task.is_halted,
             // Of all waits without end, this is the one in which signals are not noticed.
-            b'D' => task.is_lending,
+            b'D' => task.is_lending && Status::is_off_its_core(pid),
             state => b"ZX".contains(&state),
         };
         if !rests {
