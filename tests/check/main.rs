@@ -3,10 +3,10 @@
 #![cfg(feature = "harness")]
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
+mod debian;
 mod declared;
 mod defects;
 mod odd;
-mod ovsdb;
 mod peers;
 mod reference;
 mod sources;

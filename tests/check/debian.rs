@@ -1,4 +1,5 @@
-//! Debian's unmodified `ovsdb-server`, on the real clock.
+//! Debian's unmodified `ovsdb-server`, on the real clock: of the tests beside it the one that waits longest, so it has the
+//! first name.
 
 use super::peers::{Missing, program};
 use super::support::{failures, judge_all, shown, unknowns};
