@@ -368,6 +368,10 @@ static void queues(void) {
     struct sembuf down = {0, -1, 0};
     WAIT("semtimedop", semtimedop(set, &down, 1, &t));
     semctl(set, 0, IPC_RMID);
+    unsigned long context = 0;
+    char event[32];
+    syscall(SYS_io_setup, 1, &context);
+    WAIT("io_getevents", syscall(SYS_io_getevents, context, 1L, 1L, event, &t));
 }
 
 int main(void) {
