@@ -45,7 +45,7 @@ pub(crate) fn python() -> Result<&'static Path, Missing> {
     let found = program("python3")?;
     Ok(PYTHON.get_or_init(|| {
         let ask = "import sys; print(sys.executable, end='')";
-        let answer = Command::new(found).args(["-c", ask]).output().expect("python3 runs");
-        String::from_utf8(answer.stdout).expect("its path is text").into()
+        let answer = Command::new(found).args(["-c", ask]).output().unwrap();
+        String::from_utf8(answer.stdout).unwrap().into()
     }))
 }
