@@ -194,7 +194,11 @@ fn a_part_of_another_test() {
 
 #[test]
 fn the_daemon_dies_with_a_test_process_that_is_killed() {
-    let mut victim = part("victim").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // It cannot remove its sandbox, so that is in one that somebody removes.
+    let sandbox = Sandbox::new().unwrap();
+    let mut victim = part("victim");
+    victim.env("TMPDIR", sandbox.outdir()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut victim = victim.spawn().unwrap();
     let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
     let pid = lines.map_while(Result::ok).find_map(|line| line.split_once("pid ")?.1.parse().ok()).unwrap();
     let pid = Pid::from_raw(pid);
