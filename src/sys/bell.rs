@@ -43,8 +43,7 @@ struct Ears {
 }
 
 impl Bell {
-    /// Hangs a bell that rings whenever somebody adds to `rope`, which must not block. All signals of the calling thread
-    /// must be blocked.
+    /// Hangs a bell that rings whenever somebody adds to `rope`, which must not block.
     pub(crate) fn hang(rope: Arc<EventFd>) -> io::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
@@ -52,8 +51,12 @@ impl Bell {
         let ears = Box::new(Ears { rope: rope_fd, timer: timer_fd, parent: std::process::id() });
         let stack = Stack::take()?;
         let flags = if shares_memory() { libc::CLONE_VM } else { 0 };
+        // It keeps the mask: no handler of ours is to run there.
+        let before = raw::set_signal_mask(&[usize::MAX; _]);
         // SAFETY: the stack is given back only when the process has ended, and `ears` lives as long. It calls no C library.
-        match unsafe { raw::clone(flags, stack.top_less(0), ring, &*ears) } {
+        let hung = unsafe { raw::clone(flags, stack.top_less(0), ring, &*ears) };
+        before.and_then(|before| raw::set_signal_mask(&before)).ok();
+        match hung {
             Ok(pid) => {
                 Ok(Bell { pid, timer, is_set: Cell::new(false), rope, stack: Some(stack), _ears: ears })
             }
@@ -139,16 +142,14 @@ extern "C" fn ring(ears: &Ears) -> ! {
 #[cfg(test)]
 mod tests {
     use nix::sys::eventfd::EfdFlags;
-    use nix::sys::signal::SigSet;
 
     use super::*;
     use crate::sys::ptrace::{wait_any, wait_now};
 
-    /// In a thread of its own, which blocks all signals and has no other children.
+    /// In a thread of its own, which has no other children.
     #[test]
     fn it_rings_when_somebody_pulls_and_after_a_while() {
         let test = || {
-            SigSet::all().thread_block().unwrap();
             let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
             let rope = Arc::new(EventFd::from_flags(flags).unwrap());
             let bell = Bell::hang(Arc::clone(&rope)).unwrap();

@@ -4,9 +4,6 @@
 //! whole process. The nest is the subreaper instead, and ignores SIGCHLD, so that the dead are gone as soon as the
 //! tracer has seen them. It is a forked copy of the tracer's process that never executes a program, so it keeps to
 //! async-signal-safe calls.
-//!
-//! Beside it runs the bell, the tracer's alarm clock. A thread that waits in wait(2) can be woken by a child only, so the
-//! bell stops itself from time to time, which is such a report.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::{self, Read, Write};
@@ -16,15 +13,14 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, raise, signal, sigprocmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, signal, sigprocmask};
 use nix::sys::stat::Mode;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::launch::default_actions;
 use super::raw::close_range;
 use super::seccomp::Filter;
+use super::wait;
 
 /// A program as the nest starts it: everything is allocated beforehand.
 #[derive(Clone, Debug)]
@@ -45,7 +41,6 @@ pub(crate) struct Program {
 #[derive(Debug)]
 pub(crate) struct Nest {
     pid: Pid,
-    bell: Pid,
     control: UnixStream,
 }
 
@@ -53,30 +48,19 @@ pub(crate) struct Nest {
 const STACK_LEN: usize = 64 << 10;
 
 impl Nest {
-    /// Forks the nest, and a bell that stops itself every `bell_ms` milliseconds; [`Nest::rouse`] lets it go on.
-    pub(crate) fn new(programs: Vec<Program>, filter: Filter, bell_ms: u16) -> io::Result<Self> {
+    /// Forks the nest.
+    pub(crate) fn new(programs: Vec<Program>, filter: Filter) -> io::Result<Self> {
         let (control, theirs) = UnixStream::pair()?;
         let births = Births::new(&programs, &filter, theirs.as_raw_fd());
-        let Some(pid) = fork_quietly()? else { run(&births, theirs.as_raw_fd()) };
-        match fork_quietly() {
-            Ok(Some(bell)) => Ok(Nest { pid, bell, control }),
-            // It holds a copy of the nest's end, which is never closed while the tracer's end is open.
-            Ok(None) => ring(theirs.as_raw_fd(), bell_ms),
-            Err(errno) => {
-                end(pid);
-                Err(errno.into())
-            }
+        match fork_quietly()? {
+            Some(pid) => Ok(Nest { pid, control }),
+            None => run(&births, theirs.as_raw_fd()),
         }
     }
 
-    /// The process whose stops are the bell.
-    pub(crate) fn bell(&self) -> Pid {
-        self.bell
-    }
-
-    /// Whether `pid` is one of ours and no task.
-    pub(crate) fn is_own(&self, pid: Pid) -> bool {
-        pid == self.pid || pid == self.bell
+    /// Its process, which is no task.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Starts a program up to where it waits to be seized; [`Nest::release`] lets it install the filter and execute.
@@ -95,24 +79,14 @@ impl Nest {
     pub(crate) fn release(&self) -> io::Result<()> {
         (&self.control).write_all(&[0])
     }
-
-    /// Sets the bell going, which was seen to have stopped.
-    pub(crate) fn rouse(&self) -> nix::Result<()> {
-        kill(self.bell, Signal::SIGCONT)
-    }
 }
 
 impl Drop for Nest {
     fn drop(&mut self) {
-        end(self.pid);
-        end(self.bell);
+        // It has not been waited for, so the number is its own.
+        kill(self.pid, Signal::SIGKILL).ok();
+        wait::bury(self.pid);
     }
-}
-
-/// Ends a child of ours that has not been waited for, so that the number is its own.
-fn end(pid: Pid) {
-    kill(pid, Signal::SIGKILL).ok();
-    waitpid(pid, Some(WaitPidFlag::__WALL)).ok();
 }
 
 /// What the children are made of, in the form that the kernel wants.
@@ -168,21 +142,6 @@ fn run(births: &Births, control: RawFd) -> ! {
         }
     }
     // SAFETY: _exit ends the process at once, running nothing of the program that was forked.
-    unsafe { libc::_exit(0) }
-}
-
-/// Is the bell until the tracer goes away.
-fn ring(control: RawFd, bell_ms: u16) -> ! {
-    settle(control).ok();
-    // Who has stopped notices nothing, not even that nobody is left to let it go on.
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).ok();
-    // SAFETY: as in `run`.
-    let tracer = unsafe { BorrowedFd::borrow_raw(control) };
-    // The requests to the nest are readable here too: only that the tracer is gone concerns us.
-    while poll(&mut [PollFd::new(tracer, PollFlags::empty())], PollTimeout::from(bell_ms)) == Ok(0) {
-        raise(Signal::SIGSTOP).ok();
-    }
-    // SAFETY: as in `run`.
     unsafe { libc::_exit(0) }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::ptrace::{self as nix_ptrace, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,6 +14,7 @@ use nix::unistd::Pid;
 use super::cores::{CORES, Core};
 use super::task::{End, Running, Stop, Stopped};
 use super::{Program, TRACED, TraceError};
+use crate::sys::bell::Bell;
 use crate::sys::children::Stat;
 use crate::sys::nest::Nest;
 use crate::sys::ptrace::{self, Resume};
@@ -23,6 +26,8 @@ use crate::sys::seccomp::{FOREIGN, Filter};
 #[derive(Debug)]
 pub(crate) struct Tracer {
     nest: Nest,
+    /// Wakes the thread, which waits for reports, to look whether a task is stuck.
+    bell: Bell,
     /// What other tasks reported while one was waited for.
     arrived: BTreeMap<Pid, i32>,
     /// The tasks that have not ended.
@@ -53,8 +58,8 @@ pub(crate) enum Stuck {
     Asleep,
 }
 
-/// How often the tracer is woken to look whether a task is stuck, in milliseconds.
-const BELL_MS: u16 = 250;
+/// How often the tracer is woken to look whether a task is stuck.
+const BELL: Duration = Duration::from_millis(250);
 
 /// Clock ticks a second, in which /proc tells times.
 const TICKS: u64 = 100;
@@ -68,9 +73,14 @@ impl Tracer {
     pub(crate) fn new(programs: Vec<Program>, patience: Duration) -> Result<Self, TraceError> {
         let core = CORES.bind();
         let paths = programs.iter().map(path_of).collect();
-        let nest = Nest::new(programs, Filter::tracing(TRACED), BELL_MS).map_err(TraceError::Nest)?;
+        let nest = Nest::new(programs, Filter::tracing(TRACED)).map_err(TraceError::Nest)?;
+        // Nobody pulls its rope.
+        let rope = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let bell = rope.map_err(Into::into).and_then(|rope| Bell::hang(Arc::new(rope)));
+        let bell = bell.map_err(TraceError::Nest)?;
+        bell.ring_after(BELL);
         let (arrived, alive) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Tracer { nest, arrived, alive, paths, _core: core, patience, not_send: PhantomData })
+        Ok(Tracer { nest, bell, arrived, alive, paths, _core: core, patience, not_send: PhantomData })
     }
 
     /// Starts the program; its first stop is before execve(2).
@@ -124,8 +134,8 @@ impl Tracer {
                         pid: pid.as_raw(),
                         errno,
                     })?;
-                    if self.nest.is_own(other) {
-                        if let Some(stuck) = self.bell(pid, (other, status), &mut watch)? {
+                    if self.is_own(other) {
+                        if let Some(stuck) = self.rung(pid, (other, status), &mut watch)? {
                             return Ok(Report::Stuck(running, stuck));
                         }
                         continue;
@@ -159,12 +169,23 @@ impl Tracer {
         }
     }
 
-    fn bell(&mut self, pid: Pid, report: (Pid, i32), watch: &mut Watch) -> Result<Option<Stuck>, TraceError> {
-        if report.0 != self.nest.bell() || !libc::WIFSTOPPED(report.1) {
+    /// Whether `pid` is a process of ours and no task.
+    fn is_own(&self, pid: Pid) -> bool {
+        pid == self.nest.pid() || pid == self.bell.pid()
+    }
+
+    fn rung(&mut self, pid: Pid, report: (Pid, i32), watch: &mut Watch) -> Result<Option<Stuck>, TraceError> {
+        if report.0 != self.bell.pid() || !libc::WIFSTOPPED(report.1) {
             return Err(TraceError::Nest(std::io::Error::other("the process they are born in was killed")));
         }
-        self.nest.rouse().ok();
+        self.listen_again();
         Ok(watch.look(pid, self.patience))
+    }
+
+    /// Has the bell, which has rung, ring once more.
+    fn listen_again(&self) {
+        self.bell.rouse();
+        self.bell.ring_after(BELL);
     }
 
     /// Kills every task and takes the reports of their ends, in whatever order they come: a first thread ends when the
@@ -174,10 +195,10 @@ impl Tracer {
         let mut bells = 0;
         while !self.alive.is_empty() && bells < ENDING_BELLS {
             let Ok((pid, status)) = self.arrived.pop_first().map_or_else(ptrace::wait_any, Ok) else { break };
-            if pid == self.nest.bell() && libc::WIFSTOPPED(status) {
+            if pid == self.bell.pid() && libc::WIFSTOPPED(status) {
                 bells += 1;
-                self.nest.rouse().ok();
-            } else if self.nest.is_own(pid) {
+                self.listen_again();
+            } else if self.is_own(pid) {
                 // With the nest, everything that was born in it is given to somebody else.
                 break;
             } else {
@@ -283,7 +304,7 @@ impl Watch {
         // reason to wait for ever.
         let moves = stat.is_some_and(|stat| stat.state != b'S');
         self.asleep = if moves { 0 } else { self.asleep + 1 };
-        (Duration::from_millis(BELL_MS.into()) * self.asleep >= patience).then_some(Stuck::Asleep)
+        (BELL * self.asleep >= patience).then_some(Stuck::Asleep)
     }
 }
 
@@ -300,6 +321,6 @@ mod tests {
         };
         let tracer = Tracer::new(Vec::new(), Duration::from_secs(1)).unwrap();
         let own = cores(Pid::from_raw(0));
-        assert_eq!((own.len(), cores(tracer.nest.bell())), (1, own));
+        assert_eq!((own.len(), cores(tracer.bell.pid())), (1, own));
     }
 }
