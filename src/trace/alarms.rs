@@ -77,6 +77,14 @@ pub(super) enum Answer {
     Creates(Created),
 }
 
+/// A call, and who makes it when.
+struct Asked<'a> {
+    stopped: &'a Stopped,
+    process: Pid,
+    args: [u64; 6],
+    clock: &'a VirtualClock,
+}
+
 /// What a timer is set to, and what is told of one: how long until it is due, and how long after that again; 0 if never.
 #[derive(Clone, Copy, Default)]
 struct Setting {
@@ -93,41 +101,29 @@ impl Alarms {
         call: Registers,
         clock: &VirtualClock,
     ) -> Answer {
-        self.try_answer(stopped, process, call, clock).unwrap_or(Answer::Kernel)
+        let asked = Asked { stopped, process, args: call.args(), clock };
+        self.try_answer(call.call(), &asked).unwrap_or(Answer::Kernel)
     }
 
-    fn try_answer(
-        &mut self,
-        stopped: &Stopped,
-        process: Pid,
-        call: Registers,
-        clock: &VirtualClock,
-    ) -> Option<Answer> {
-        let args = call.args();
+    fn try_answer(&mut self, call: i64, asked: &Asked<'_>) -> Option<Answer> {
+        let (process, args) = (asked.process, asked.args);
         let id = args[0] as i32;
-        match call.call() {
-            libc::SYS_alarm => Some(Answer::Returns(self.alarm(process, args[0] as u32, clock))),
+        match call {
+            libc::SYS_alarm => Some(Answer::Returns(self.alarm(process, args[0] as u32, asked.clock))),
             libc::SYS_setitimer | libc::SYS_getitimer if id != libc::ITIMER_REAL => None,
-            libc::SYS_setitimer => self.set_process(stopped, process, args, clock),
-            libc::SYS_getitimer => {
-                let now = self.setting(|whose| whose.is_of(process), clock);
-                stopped.write(args[1], &now.bytes(timeval_bytes)).ok()?;
-                Some(Answer::Returns(0))
-            }
-            libc::SYS_timerfd_settime => self.set_descriptor(stopped, process, args, clock),
+            libc::SYS_setitimer => self.set_process(asked),
+            libc::SYS_getitimer => self.tell(asked, args[1], |whose| whose.is_of(process), timeval_bytes),
+            libc::SYS_timerfd_settime => self.set_descriptor(asked),
             libc::SYS_timerfd_gettime => {
                 let is_it = |whose: &Whose| whose.is_descriptor(process, id);
                 self.set.iter().find(|alarm| is_it(&alarm.whose))?;
-                stopped.write(args[1], &self.setting(is_it, clock).bytes(timespec_bytes)).ok()?;
-                Some(Answer::Returns(0))
+                self.tell(asked, args[1], is_it, timespec_bytes)
             }
-            libc::SYS_timer_create => creation(stopped, process, args),
-            libc::SYS_timer_settime => self.set_created(stopped, process, args, clock),
+            libc::SYS_timer_create => creation(asked),
+            libc::SYS_timer_settime => self.set_created(asked),
             libc::SYS_timer_gettime => {
                 self.created.get(&(process, id))?;
-                let now = self.setting(|whose| whose.is_created(process, id), clock);
-                stopped.write(args[1], &now.bytes(timespec_bytes)).ok()?;
-                Some(Answer::Returns(0))
+                self.tell(asked, args[1], |whose| whose.is_created(process, id), timespec_bytes)
             }
             libc::SYS_timer_delete => {
                 self.created.remove(&(process, id));
@@ -148,51 +144,28 @@ impl Alarms {
         i64::try_from(if before > 0 { rounded.max(1) } else { 0 }).unwrap_or(i64::MAX)
     }
 
-    fn set_process(
-        &mut self,
-        stopped: &Stopped,
-        process: Pid,
-        args: [u64; 6],
-        clock: &VirtualClock,
-    ) -> Option<Answer> {
+    fn set_process(&mut self, asked: &Asked<'_>) -> Option<Answer> {
+        let &Asked { stopped, process, args, clock } = asked;
         let field = |address| timeval(stopped, address).filter(|_| is_below_a_second(stopped, address));
         let new = Setting { interval: field(args[1])?, value: field(args[1] + 16)? };
-        if args[2] != 0 {
-            let before = self.setting(|whose| whose.is_of(process), clock);
-            stopped.write(args[2], &before.bytes(timeval_bytes)).ok()?;
-        }
-        self.unset(|whose| whose.is_of(process));
+        self.replace(asked, args[2], |whose| whose.is_of(process), timeval_bytes)?;
         self.start(Whose::Process(process), clock.after(new.value), new);
         Some(Answer::Returns(0))
     }
 
-    fn set_created(
-        &mut self,
-        stopped: &Stopped,
-        process: Pid,
-        args: [u64; 6],
-        clock: &VirtualClock,
-    ) -> Option<Answer> {
+    fn set_created(&mut self, asked: &Asked<'_>) -> Option<Answer> {
+        let &Asked { stopped, process, args, clock } = asked;
         let id = args[0] as i32;
         let timer = *self.created.get(&(process, id))?;
         let new = Setting::read(stopped, args[2])?;
-        if args[3] != 0 {
-            let before = self.setting(|whose| whose.is_created(process, id), clock);
-            stopped.write(args[3], &before.bytes(timespec_bytes)).ok()?;
-        }
-        self.unset(|whose| whose.is_created(process, id));
+        self.replace(asked, args[3], |whose| whose.is_created(process, id), timespec_bytes)?;
         let is_absolute = args[1] as i32 & libc::TIMER_ABSTIME != 0;
         self.start(Whose::Created(process, id), new.deadline(timer.clock, is_absolute, clock), new);
         Some(Answer::Returns(0))
     }
 
-    fn set_descriptor(
-        &mut self,
-        stopped: &Stopped,
-        process: Pid,
-        args: [u64; 6],
-        clock: &VirtualClock,
-    ) -> Option<Answer> {
+    fn set_descriptor(&mut self, asked: &Asked<'_>) -> Option<Answer> {
+        let &Asked { stopped, process, args, clock } = asked;
         let (fd, flags) = (args[0] as RawFd, args[1] as i32);
         let new = Setting::read(stopped, args[2])?;
         let copy = copy_descriptor(pidfd::open(process).ok()?, fd).ok()?;
@@ -200,15 +173,39 @@ impl Alarms {
         if flags & !(libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET) != 0 {
             return None;
         }
-        if args[3] != 0 {
-            let before = self.setting(|whose| whose.is_descriptor(process, fd), clock);
-            stopped.write(args[3], &before.bytes(timespec_bytes)).ok()?;
-        }
-        self.unset(|whose| whose.is_descriptor(process, fd));
+        self.replace(asked, args[3], |whose| whose.is_descriptor(process, fd), timespec_bytes)?;
         timers::stop(&copy).ok()?;
         let is_absolute = flags & libc::TFD_TIMER_ABSTIME != 0;
         self.start(Whose::Descriptor { copy, fd }, new.deadline(which, is_absolute, clock), new);
         Some(Answer::Returns(0))
+    }
+
+    /// Writes what a timer is set to where the program wants it.
+    fn tell(
+        &self,
+        asked: &Asked<'_>,
+        address: u64,
+        is_it: impl Fn(&Whose) -> bool,
+        encode: fn(Nanos) -> [u8; 16],
+    ) -> Option<Answer> {
+        let now = self.setting(is_it, asked.clock);
+        asked.stopped.write(address, &now.bytes(encode)).ok()?;
+        Some(Answer::Returns(0))
+    }
+
+    /// Makes room for a new setting of a timer, having told the old one if the program wants to know.
+    fn replace(
+        &mut self,
+        asked: &Asked<'_>,
+        address: u64,
+        is_it: impl Fn(&Whose) -> bool,
+        encode: fn(Nanos) -> [u8; 16],
+    ) -> Option<()> {
+        if address != 0 {
+            self.tell(asked, address, &is_it, encode)?;
+        }
+        self.unset(is_it);
+        Some(())
     }
 
     fn start(&mut self, whose: Whose, deadline: Deadline, new: Setting) {
@@ -332,7 +329,8 @@ fn is_below_a_second(stopped: &Stopped, address: u64) -> bool {
 
 /// Reads what a timer is to do: a sigevent, which has a value (8 bytes), a signal (4), how it is to be sent (4) and to
 /// which thread (4).
-fn creation(stopped: &Stopped, process: Pid, args: [u64; 6]) -> Option<Answer> {
+fn creation(asked: &Asked<'_>) -> Option<Answer> {
+    let &Asked { stopped, process, args, .. } = asked;
     let clock = Which::of(args[0] as i32)?;
     if args[1] == 0 {
         let signal = Some((libc::SIGALRM, Receiver::Process(process)));
