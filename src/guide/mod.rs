@@ -573,7 +573,7 @@
 //!
 //! [`Scenario`](crate::explore::Scenario) has three more: beginning with a stale pidfile, and with one instance stopped or
 //! killed while the others start. Three contenders find what two cannot, and take many times as long: with a
-//! stale pidfile, `reference` takes 22 executions with two and 720 with three.
+//! stale pidfile, `reference` takes 11 executions with two and 110 with three.
 //! [`max_time`](crate::explore::Race::max_time) bounds the search, but then `assert_holds` fails: what was not run is not
 //! proven.
 //!

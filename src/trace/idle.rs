@@ -1,10 +1,11 @@
 //! Whether all tasks are asleep.
 //!
 //! That a task falls asleep is not announced, so this looks. A task that is ready to run is not asleep, however loaded the
-//! machine is. (Its state is not enough to go by: on its way to sleep a task says that it sleeps before it looks for the last
-//! time whether it has to, and there it may lose its core.) One that was woken and has fallen asleep again between two looks has been switched away from once more, which
-//! the kernel counts. So if two looks one after the other find all tasks asleep and all counts unchanged, all of them
-//! were asleep at once in between, and nothing but time or somebody else can wake one.
+//! machine is. (Its state is not enough to go by: on its way to sleep a task says that it sleeps before it looks for the
+//! last time whether it has to, and there it may lose its core.) One that was woken and has fallen asleep again between two
+//! looks has been switched away from once more, which the kernel counts. So if two looks one after the other find all
+//! tasks asleep and all counts unchanged, all of them were asleep at once in between, and nothing but time or somebody else
+//! can wake one.
 
 use std::time::{Duration, Instant};
 
