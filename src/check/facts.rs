@@ -96,7 +96,7 @@ impl Facts {
         if locked.is_empty() {
             return Vec::new();
         }
-        let mut held: Vec<(OsString, HeldLock)> = inodes(&sandbox.rundir())
+        let mut held: Vec<(OsString, HeldLock)> = inodes(sandbox.rundir())
             .flat_map(|(name, inode)| {
                 let here = locked.iter().filter(move |(of, _)| *of == inode);
                 here.map(move |(_, lock)| (name.clone(), *lock))

@@ -170,7 +170,7 @@ impl<'a> Lab<'a> {
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, No> {
-        Ok(Sandbox::new()?.timeout(self.driving.timeout))
+        Ok(Sandbox::new()?.home_elsewhere()?.timeout(self.driving.timeout))
     }
 
     /// Starts it in a sandbox of its own.

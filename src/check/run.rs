@@ -417,7 +417,7 @@ impl<'a> Run<'a> {
     /// What it has written to stderr and stdout; of very much, the end.
     pub(super) fn output(&self) -> String {
         let [stdout, stderr] = self.subject.stdio_paths();
-        let bytes = [stderr, stdout].into_iter().flat_map(|path| end_of_file(path).unwrap_or_default());
+        let bytes = [stderr, stdout].into_iter().flat_map(|path| end_of_file(&path).unwrap_or_default());
         String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
     }
 }

@@ -170,7 +170,11 @@ impl Files {
             false => self.nearest(parent),
         };
         let path = parent.join(name);
-        let entry = pids.replace(&name.to_string_lossy());
+        let entry = match path == self.rundir {
+            // In every run it has another.
+            true => "{rundir}".to_owned(),
+            false => pids.replace(&name.to_string_lossy()),
+        };
         let dir = match fs::symlink_metadata(&parent) {
             Ok(meta) => self.id_of((meta.dev(), meta.ino())).unwrap_or(OUTSIDE),
             Err(_) => OUTSIDE,

@@ -72,7 +72,7 @@ fn scene(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, Explo
         ScenarioKind::Crash => Some((0, Signal::SIGKILL)),
     };
     Ok(Scene {
-        rundir: sandbox.rundir(),
+        rundir: sandbox.rundir().to_owned(),
         pidfile: sandbox.rundir().join(&setup.pidfile),
         initial: Vec::new(),
         programs,
@@ -100,17 +100,19 @@ fn command(setup: &Setup, overwrite: Option<&String>) -> CommandLine {
 fn program(setup: &Setup, sandbox: &Sandbox, index: usize) -> Result<Program, ExploreError> {
     let is_last = index > 0 && index + 1 == setup.contenders;
     let command = command(setup, setup.overwrite.as_ref().filter(|_| is_last));
+    let sandbox = sandbox.clone().home_elsewhere()?;
     let command = sandbox.expanded(&command, index as u32 + 1, &setup.pidfile)?;
     let path =
         executable(&command).ok_or_else(|| ExploreError::NotFound { program: command.program.clone() })?;
     let arg0 = command.arg0.as_ref().unwrap_or(&command.program);
     let pair = |(name, value): &(OsString, OsString)| text(&[name.as_os_str(), value].join(OsStr::new("=")));
-    let output = |kind: &str| sandbox.outdir().join(format!("race-{}-{kind}", letter(index)));
+    let outdir = sandbox.try_outdir()?;
+    let output = |kind: &str| outdir.join(format!("race-{}-{kind}", letter(index)));
     Ok(Program {
         path: text(path.as_os_str())?,
         args: std::iter::once(arg0).chain(&command.args).map(|arg| text(arg)).collect::<Result<_, _>>()?,
         env: unique(&command.env).into_iter().map(pair).collect::<Result<_, _>>()?,
-        directory: text(sandbox.outdir().as_os_str())?,
+        directory: text(outdir.as_os_str())?,
         stdout: text(output("stdout").as_os_str())?,
         stderr: text(output("stderr").as_os_str())?,
         umask: Mode::from_bits_truncate(0o022),

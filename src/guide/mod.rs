@@ -493,8 +493,8 @@
 //! # Keeping a sandbox
 //!
 //! The sandbox is removed with the last value that belongs to it. If that is because the test panicked it stays, and the
-//! test's output ends with where: `daemonproof: kept the sandbox /tmp/daemonproof-…`. `run` in it is the rundir, `out` has
-//! the captured output.
+//! test's output ends with where: `daemonproof: kept the sandbox /tmp/daemonproof-…, and what was printed in
+//! /tmp/daemonproof-….out`.
 //!
 //! ```console
 //! $ DAEMONPROOF_KEEP=1 cargo test    # keep all

@@ -388,7 +388,10 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("/dev/null"),
-            Self::File { path, deleted: true } => write!(f, "{} (deleted)", Shown::new(path)),
+            Self::File { path, deleted: true } => match unnamed_in(path) {
+                Some(directory) => write!(f, "a file without a name in {}", Shown::new(directory)),
+                None => write!(f, "{} (deleted)", Shown::new(path)),
+            },
             Self::File { path, .. } | Self::Tty(path) | Self::Directory(path) => Shown::new(path).fmt(f),
             Self::Fifo(path) | Self::Device(path) | Self::Other(path) => Shown::new(path).fmt(f),
             Self::TooLong => f.write_str("(too long a path)"),
@@ -397,6 +400,12 @@ impl fmt::Display for Target {
             Self::Anon(kind) => Shown::new(kind).fmt(f),
         }
     }
+}
+
+/// The directory in which a file was made that never had a name, as by `O_TMPFILE`: the kernel calls it by its number.
+fn unnamed_in(path: &Path) -> Option<&Path> {
+    let number = path.file_name()?.as_encoded_bytes().strip_prefix(b"#")?;
+    (!number.is_empty() && number.iter().all(u8::is_ascii_digit)).then_some(path.parent()?)
 }
 
 /// `r`, `w`, `rw`, or `path`.

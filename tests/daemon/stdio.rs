@@ -34,7 +34,7 @@ fn in_the_foreground_they_are_left_alone(#[values(Mode::Foreground, Mode::Monito
     let running = Running::start(helper(REFERENCE), mode);
     let [stdout, stderr] = running.subject.stdio_paths();
     for pid in all(&running) {
-        assert!(is_at(target(pid, 1), stdout) && is_at(target(pid, 2), stderr), "{}", descriptors(pid));
+        assert!(is_at(pid, 1, &stdout) && is_at(pid, 2, &stderr), "{}", descriptors(pid));
     }
 }
 
@@ -46,7 +46,7 @@ fn a_saved_one_stays_and_the_others_do_not(
     let running = Running::start(helper(REFERENCE).arg(format!("--save-fd={saved}")), mode);
     let paths = running.subject.stdio_paths();
     for pid in all(&running) {
-        assert!(is_at(target(pid, saved), paths[saved as usize - 1]), "{}", descriptors(pid));
+        assert!(is_at(pid, saved, &paths[saved as usize - 1]), "{}", descriptors(pid));
         assert_eq!([0, 3 - saved].map(|fd| target(pid, fd)), [const { Some(Target::Null) }; 2]);
     }
 }
@@ -62,7 +62,7 @@ fn a_saved_input_stays() {
     );
     let outcome = run(&sandbox, command, StartOptions::new());
     let daemon = outcome.subject.live_pids().unwrap()[0];
-    assert!(is_at(target(daemon, 0), &input), "{}", descriptors(daemon));
+    assert!(is_at(daemon, 0, &input), "{}", descriptors(daemon));
     assert_eq!(target(daemon, 1), Some(Target::Null));
 }
 
@@ -74,7 +74,7 @@ fn output_goes_to_files_also_the_monitors(#[values(Mode::Detached, Mode::Detache
     let command = helper(REFERENCE).args(["--stdout={rundir}/stdout", "--stderr={rundir}/stderr", AT_ONCE]);
     let running = Running::start_in(&sandbox, command, mode, StartOptions::new());
     for pid in all(&running) {
-        assert!(is_at(target(pid, 1), &out) && is_at(target(pid, 2), &err), "{}", descriptors(pid));
+        assert!(is_at(pid, 1, &out) && is_at(pid, 2, &err), "{}", descriptors(pid));
         assert_eq!(target(pid, 0), Some(Target::Null));
     }
     assert_eq!(lines_of(&out), ["before"], "it is appended to");
@@ -86,7 +86,7 @@ fn a_restarted_daemon_writes_to_the_file_from_its_beginning() {
     let command = command.args(["--count-file={rundir}/count", "--stderr={rundir}/stderr"]);
     let running = Running::start(command, Mode::DetachedMonitored);
     let second = running.crash(running.daemon);
-    assert!(is_at(target(second, 2), &running.sandbox.rundir().join("stderr")), "{}", descriptors(second));
+    assert!(is_at(second, 2, &running.sandbox.rundir().join("stderr")), "{}", descriptors(second));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use daemonproof::fixture::{CommandLine, FixtureError, NotifySocket, Sandbox, StartOptions, Subject, Waiter};
-use daemonproof::observe::{Descriptors, Pidfile, Process, Target};
+use daemonproof::observe::{Descriptors, Inode, Pidfile, Process, Target};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
@@ -204,8 +204,10 @@ pub(crate) fn target(pid: Pid, fd: RawFd) -> Option<Target> {
     descriptors(pid).get(fd).map(|descriptor| descriptor.target.clone())
 }
 
-pub(crate) fn is_at(target: Option<Target>, expected: &Path) -> bool {
-    matches!(target, Some(Target::File { path, deleted: false }) if path == expected)
+/// Whether the descriptor leads to the file that has this name here.
+pub(crate) fn is_at(pid: Pid, fd: RawFd, expected: &Path) -> bool {
+    let inode = std::fs::metadata(expected).map(|data| Inode::of(&data)).unwrap();
+    descriptors(pid).get(fd).is_some_and(|descriptor| descriptor.inode == Some(inode))
 }
 
 /// The file and its number of starts, as the helper `crash` counts them.

@@ -1,7 +1,7 @@
 //! Descriptors of real processes.
 
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -71,6 +71,15 @@ fn a_deleted_file_is_not_confused_with_one_that_is_called_so() {
         assert!(target(&file).to_string().ends_with(" (deleted)"));
         fs::remove_file(&path).unwrap();
     }
+}
+
+#[test]
+fn a_file_that_never_had_a_name_is_called_so() {
+    let dir = sandbox();
+    let dir = dir.path().canonicalize().unwrap();
+    let unnamed = File::options().write(true).custom_flags(OFlag::O_TMPFILE.bits()).open(&dir).unwrap();
+    let text = as_stdout(unnamed).target.to_string();
+    assert_eq!(text, format!("a file without a name in {}", dir.display()));
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use daemonproof::observe::{
-    LockKind, LockMode, LockRange, Locker, lock_state, locks_on, posix_write_locker, posix_write_locker_of,
+    Descriptors, Inode, LockKind, LockMode, LockRange, Locker, lock_state, locks_on, posix_write_locker,
+    posix_write_locker_of,
 };
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK};
 use nix::unistd::Pid;
+use rstest::rstest;
 
 use crate::support::{Idle, alone, as_nobody, fd_of, new_file, ofd, posix, sandbox, sandbox_file};
 
@@ -107,14 +109,22 @@ fn only_a_write_lock_is_reported_as_a_writers() {
     assert_eq!(posix_write_locker(&path).unwrap(), None);
 }
 
-#[test]
-fn looking_drops_no_lock_of_this_process() {
+#[rstest]
+#[case::all_for_writing(F_WRLCK, 0, 0)]
+#[case::a_byte_for_writing(F_WRLCK, 3, 1)]
+#[case::all_for_reading(F_RDLCK, 0, 0)]
+#[case::a_byte_for_reading(F_RDLCK, 3, 1)]
+fn looking_drops_no_lock_of_this_process(#[case] kind: i32, #[case] start: i64, #[case] len: i64) {
     let (_dir, path, file) = sandbox_file();
-    posix(&file, F_WRLCK, 0, 0);
+    posix(&file, kind, start, len);
+    let locker = (kind == F_WRLCK).then_some(Locker::Process(Pid::this()));
     for _ in 0..10 {
-        assert_eq!(posix_write_locker(&path).unwrap(), Some(Locker::Process(Pid::this())));
+        assert_eq!(posix_write_locker(&path).unwrap(), locker);
         assert_eq!(lock_state(&path).unwrap().held.len(), 1);
         assert_eq!(locks_on(&path, &[Pid::this()]).unwrap().len(), 1);
+        let descriptors = Descriptors::of(Pid::this()).unwrap().present().unwrap();
+        let inode = Some(Inode::of(&file.metadata().unwrap()));
+        assert!(descriptors.iter().filter(|descriptor| descriptor.inode == inode).count() <= 2);
     }
     // The hazard is real: what others do, open and close, drops it.
     drop(File::open(&path).unwrap());

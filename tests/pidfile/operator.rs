@@ -197,7 +197,7 @@ fn a_directory_that_is_gone_does_not_stop_the_end() {
 fn a_directory_that_was_renamed_can_be_used_anew() {
     let sandbox = sandbox();
     let running = start(&sandbox, &reference(BOTH));
-    let moved = sandbox.path().join("moved");
+    let moved = sandbox.outdir().join("moved");
     fs::rename(sandbox.rundir(), &moved).unwrap();
     fs::create_dir(sandbox.rundir()).unwrap();
     let next = start(&sandbox, &reference(DETACHED));

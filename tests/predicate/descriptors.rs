@@ -30,14 +30,14 @@ fn holding(inherited: impl IntoIterator<Item = OwnedFd>) -> Prepared {
 
 #[test]
 fn standard_streams_lead_where_the_script_said() {
-    let script = "exec 2>{rundir}/log; echo ready; sleep 1000 & wait";
+    let script = "exec 3>&1 >{rundir}/out 2>{rundir}/log; echo ready >&3; sleep 1000 & wait";
     let shell = Prepared::sh(script);
     let (view, log) = (shell.view(), shell.sandbox.rundir().join("log"));
-    let [stdout, _] = shell.subject.stdio_paths();
-    holds(&view, stdin_is("/dev/null").and(stdout_is(stdout)).and(stderr_is(&log)));
+    let stdout = shell.sandbox.rundir().join("out");
+    holds(&view, stdin_is("/dev/null").and(stdout_is(&stdout)).and(stderr_is(&log)));
     fails(&view, stdin_is(&log));
     fails(&view, stdout_is("/dev/null"));
-    fails(&view, stderr_is(stdout));
+    fails(&view, stderr_is(&stdout));
     fails(&view, stdio_is_null());
     holds(&holding([]).view(), stdio_is_null());
     // A new file of that name is another file.
