@@ -2,7 +2,7 @@
 
 use crate::peers::{Missing, program, python};
 use crate::programs::{odd, source};
-use crate::support::{PATIENCE, broken};
+use crate::support::{PATIENCE, broken, turn};
 use daemonproof::prelude::*;
 use rstest::rstest;
 use std::path::Path;
@@ -33,6 +33,7 @@ fn race(binary: impl AsRef<Path>, mode: impl AsRef<Path>) -> Race {
 #[case::wants_a_tracer("wants-a-tracer")]
 #[case::filters_calls("filters-calls")]
 fn a_right_daemon_holds(#[case] mode: &str) {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     for scenario in [Scenario::Start, Scenario::Handover, Scenario::Crash] {
         race(binary, mode).scenario(scenario).explore().assert_holds();
@@ -41,6 +42,7 @@ fn a_right_daemon_holds(#[case] mode: &str) {
 
 #[test]
 fn threads_that_wait_for_one_another_are_followed() {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let found = race(binary, "threads").max_executions(100u64).explore();
     assert_eq!((broken(&found), found.outcome.executions), (Vec::new(), 100), "{found}");
@@ -48,6 +50,7 @@ fn threads_that_wait_for_one_another_are_followed() {
 
 #[test]
 fn a_static_program_is_followed() {
+    let _turn = turn();
     let Some((_folder, binary)) = Missing::skip(crate::programs::static_odd()) else { return };
     race(binary, "plain").scenario(Scenario::Handover).explore().assert_holds();
 }
@@ -55,6 +58,7 @@ fn a_static_program_is_followed() {
 /// `MSG_DONTWAIT` waits for nobody, even on a socket that blocks.
 #[test]
 fn whoever_does_not_wait_may_be_too_early() {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let found = race(binary, "forgets-in-haste").explore();
     assert!(found.outcome.exhausted, "{found}");
@@ -63,12 +67,14 @@ fn whoever_does_not_wait_may_be_too_early() {
 
 #[test]
 fn a_python_script_is_followed() {
+    let _turn = turn();
     let Some(python) = Missing::skip(python()) else { return };
     race(python, source("forking.py")).scenario(Scenario::Handover).explore().assert_holds();
 }
 
 #[test]
 fn a_shell_script_shows_its_pidfile_before_it_is_written() {
+    let _turn = turn();
     let shell = program("sh").unwrap();
     let found = race(shell, source("noclobber.sh")).explore();
     assert!(found.outcome.exhausted, "{found}");
@@ -78,6 +84,7 @@ fn a_shell_script_shows_its_pidfile_before_it_is_written() {
 /// An address as a lock: it stays when its owner is gone, so nobody starts after that.
 #[test]
 fn contenders_that_talk_to_one_another_are_followed() {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     race(binary, "socket-owner").explore().assert_holds();
     let found = race(binary, "socket-owner").scenario(Scenario::Handover).explore();
@@ -106,6 +113,7 @@ fn contenders_that_talk_to_one_another_are_followed() {
     "one execution has more than 5000 operations: the program does not come to rest"
 )]
 fn what_cannot_be_explored_says_why(#[case] mode: &str, #[case] why: &str) {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let error = race(binary, mode).try_explore().unwrap_err();
     assert_eq!(error.to_string(), why);
@@ -113,6 +121,7 @@ fn what_cannot_be_explored_says_why(#[case] mode: &str, #[case] why: &str) {
 
 #[test]
 fn a_loser_that_spins_is_not_taken_for_a_proof() {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let found = race(binary, "spins-when-refused").explore();
     assert_eq!(found.verdict(), RaceVerdict::Inconclusive, "{found}");
@@ -123,6 +132,7 @@ fn a_loser_that_spins_is_not_taken_for_a_proof() {
 /// It lives and rests, which is all that can be told of a daemon without a pidfile.
 #[test]
 fn what_never_makes_its_pidfile_runs_twice() {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let found = race(binary, "reads-own-pipe").explore();
     assert_eq!(broken(&found), ["at-most-one-running"], "{found}");

@@ -1,6 +1,6 @@
 //! Pidfile protocols: the holes of those that have one are found, and that of the library is shown to have none.
 
-use crate::support::{PATIENCE, broken, race_helper};
+use crate::support::{PATIENCE, broken, race_helper, turn};
 use daemonproof::explore::explore;
 use daemonproof::explore::request::Progress;
 use daemonproof::prelude::*;
@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 #[test]
 fn the_holes_of_the_published_protocol_are_found() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let found =
         race_helper(&sandbox, "published-protocol").scenario(Scenario::Handover).contenders(3).explore();
@@ -35,6 +36,7 @@ fn drawn(shown: &str) -> String {
 /// The search can be broken off as soon as everything is found.
 #[test]
 fn four_contenders_of_the_published_protocol_let_two_run() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let race = race_helper(&sandbox, "published-protocol").scenario(Scenario::Handover).contenders(4).jobs(2);
     let mut request = race.max_executions(1u64).explore().request;
@@ -55,6 +57,7 @@ fn four_contenders_of_the_published_protocol_let_two_run() {
 fn the_reference_has_no_hole(
     #[values(Scenario::Start, Scenario::Stale, Scenario::Handover, Scenario::Crash)] scenario: Scenario,
 ) {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     // These are the longest, and the last: two workers have both cores then.
     let found = race_helper(&sandbox, "reference").scenario(scenario).jobs(2).explore();
@@ -75,6 +78,7 @@ fn the_reference_has_no_hole(
 #[case::silent("silent-refusal", Scenario::Start, &["losers-fail"])]
 #[case::exits_0("refusal-exits-0", Scenario::Start, &["losers-fail"])]
 fn a_defect_is_found(#[case] defect: &str, #[case] scenario: Scenario, #[case] breaks: &[&str]) {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let race = race_helper(&sandbox, "defective").arg(format!("--defect={defect}"));
     let found = race.scenario(scenario).explore();
@@ -85,6 +89,7 @@ fn a_defect_is_found(#[case] defect: &str, #[case] scenario: Scenario, #[case] b
 /// One opens the guard, its owner deletes it and goes, another one makes a new guard: two have one locked.
 #[test]
 fn a_guard_that_is_removed_needs_a_third_contender() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let race = |sandbox| {
         race_helper(sandbox, "defective").arg("--defect=guard-removed").scenario(Scenario::Handover)

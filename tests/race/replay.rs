@@ -2,7 +2,7 @@
 
 use crate::peers::Missing;
 use crate::programs::odd;
-use crate::support::{PATIENCE, race_helper};
+use crate::support::{PATIENCE, race_helper, turn};
 use daemonproof::explore::schedule::Schedule;
 use daemonproof::prelude::*;
 use rstest::rstest;
@@ -27,6 +27,7 @@ fn done(schedule: &Schedule) -> Vec<(&str, &str, &str, &str)> {
 
 #[test]
 fn a_hundred_replays_do_the_same_a_hundred_times() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let schedule = found(&sandbox);
     for _ in 0..100 {
@@ -42,6 +43,7 @@ fn a_hundred_replays_do_the_same_a_hundred_times() {
 fn what_forks_replays(
     #[values("forks-twice", "reaps-in-handler", "other-thread-exits", "thread-executes", "flock-waits")] mode: &str,
 ) {
+    let _turn = turn();
     let Some(binary) = Missing::skip(odd()) else { return };
     let sandbox = Sandbox::new().unwrap();
     let race = sandbox.race(binary).arg(mode).pidfile("{pidfile}").scenario(Scenario::Handover);
@@ -56,6 +58,7 @@ fn what_forks_replays(
 
 #[test]
 fn another_order_of_tasks_is_told() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let schedule = found(&sandbox);
     let mut changed = schedule.clone();
@@ -78,6 +81,7 @@ fn another_order_of_tasks_is_told() {
 
 #[test]
 fn another_program_is_told() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let mut schedule = found(&sandbox);
     let name = schedule.setup.command.iter_mut().find(|word| *word == "published-protocol").unwrap();

@@ -1,10 +1,33 @@
 //! Races that end in time, and how they are read.
 
 use daemonproof::prelude::*;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 /// Long enough for a loaded machine: what takes longer is a bug, and fails as an inconclusive search.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How many tests search now.
+static SEARCHING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// A core to search with, for one test: more searches at once than there are cores take longer than one after the other.
+pub(crate) struct Turn(());
+
+/// Waits for a turn.
+pub(crate) fn turn() -> Turn {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let (searching, ended) = &SEARCHING;
+    *ended.wait_while(searching.lock().unwrap(), |count| *count >= cores).unwrap() += 1;
+    Turn(())
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (searching, ended) = &SEARCHING;
+        *searching.lock().unwrap() -= 1;
+        ended.notify_one();
+    }
+}
 
 /// A race of a helper, which begins no execution after [`PATIENCE`].
 pub(crate) fn race_helper(sandbox: &Sandbox, name: &str) -> Race {

@@ -1,6 +1,6 @@
 //! Several explorations in one process do not disturb one another, nor the process's own children.
 
-use crate::support::{broken, race_helper};
+use crate::support::{broken, race_helper, turn};
 use daemonproof::prelude::*;
 use std::process::Command;
 use std::sync::Barrier;
@@ -12,6 +12,7 @@ fn published(sandbox: &Sandbox) -> Race {
 
 #[test]
 fn explorations_in_threads_find_what_they_find_alone() {
+    let _turn = turn();
     let alone = published(&Sandbox::new().unwrap()).explore();
     let start = Barrier::new(4);
     let explore = || {
@@ -38,6 +39,7 @@ fn explorations_in_threads_find_what_they_find_alone() {
 
 #[test]
 fn two_workers_find_what_one_finds() {
+    let _turn = turn();
     let explore = |jobs: usize| {
         let sandbox = Sandbox::new().unwrap();
         published(&sandbox).contenders(3).jobs(jobs).explore()
@@ -51,6 +53,7 @@ fn two_workers_find_what_one_finds() {
 /// A limit is never a proof.
 #[test]
 fn a_limit_is_inconclusive() {
+    let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let found = race_helper(&sandbox, "reference").max_executions(3u64).explore();
     assert_eq!((found.verdict(), found.outcome.executions), (RaceVerdict::Inconclusive, 3));
