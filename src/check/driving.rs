@@ -24,6 +24,7 @@ pub struct Driving {
     pub(super) fail: Option<OsString>,
     pub(super) declared: Declared,
     pub(super) timeout: Duration,
+    pub(super) real_time: bool,
 }
 
 /// In which mode a daemon is started.
@@ -70,6 +71,7 @@ impl Driving {
             fail: None,
             declared: Declared::default(),
             timeout: TIMEOUT,
+            real_time: false,
         }
     }
 
@@ -91,6 +93,14 @@ impl Driving {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Judges restarts on the machine's clock. Without this a daemon whose monitor is watched has a clock of its own, which
+    /// jumps to the end of each wait; see [`DaemonCommand::virtual_time`](crate::fixture::DaemonCommand::virtual_time).
+    #[must_use]
+    pub fn real_time(mut self) -> Self {
+        self.real_time = true;
         self
     }
 

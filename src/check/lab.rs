@@ -3,10 +3,10 @@
 use super::catalogue::Check;
 use super::driving::{Driving, Mode};
 use super::facts::Facts;
-use super::outcome::{Finding, No, Report, cannot_tell};
+use super::outcome::{Finding, No, Report, cannot_tell, does_not_apply};
 use super::run::{Down, Outcome, Patience, Run, Start, describe};
 use super::series::{Series, series};
-use crate::fixture::{FixtureError, Sandbox};
+use crate::fixture::{Clock, FixtureError, Sandbox};
 use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -70,6 +70,8 @@ pub(super) struct Lab<'a> {
     monitor_stopped: Once<UpAndDown>,
     series: Once<Series>,
     overwritten: Once<Overwritten>,
+    /// Why restarts are judged on the machine's clock.
+    real_time: OnceCell<String>,
 }
 
 /// A start that succeeded.
@@ -153,6 +155,10 @@ pub(super) struct Overwritten {
 
 impl<'a> Lab<'a> {
     fn new(driving: &'a Driving) -> Self {
+        let real_time = OnceCell::new();
+        if driving.real_time {
+            let _ = real_time.set("--real-time is given".to_owned());
+        }
         Self {
             driving,
             patience: Patience::new(driving.timeout),
@@ -166,6 +172,7 @@ impl<'a> Lab<'a> {
             monitor_stopped: OnceCell::new(),
             series: OnceCell::new(),
             overwritten: OnceCell::new(),
+            real_time,
         }
     }
 
@@ -180,6 +187,38 @@ impl<'a> Lab<'a> {
 
     pub(super) fn start_in(&self, sandbox: &Sandbox, start: Start) -> Result<Run<'_>, No> {
         Ok(Run::start(self.driving, &self.patience, sandbox, start)?)
+    }
+
+    /// Starts it in a sandbox and, if that is possible, by a clock of its own, and does `what` with it. Where the clock
+    /// turns out not to be possible it does it again without.
+    pub(super) fn on_its_clock<T>(
+        &self,
+        mode: Mode,
+        what: impl Fn(&Run<'_>) -> Result<T, No>,
+    ) -> Result<T, No> {
+        if self.real_time.get().is_none() {
+            let start = Start::new(mode).virtual_time();
+            match Run::start(self.driving, &self.patience, &self.sandbox()?, start) {
+                Ok(run) => {
+                    let outcome = what(&run);
+                    match run.subject.clock().and_then(Clock::failure) {
+                        None => return outcome,
+                        Some(error) => self.real_time.set(error.to_string()).ok(),
+                    }
+                }
+                Err(FixtureError::VirtualTime { error, .. }) => self.real_time.set(error.to_string()).ok(),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        what(&self.start(Start::new(mode))?)
+    }
+
+    /// Fails, with the reason, where the daemon is driven on the machine's clock.
+    pub(super) fn has_its_clock(&self) -> Result<(), No> {
+        match self.real_time.get() {
+            None => Ok(()),
+            Some(why) => does_not_apply(format!("it takes a clock that can be set: {why}")),
+        }
     }
 
     /// Waits until the daemon is ready, and looks at it when it has settled.
@@ -347,10 +386,8 @@ impl<'a> Lab<'a> {
         })
     }
 
-    fn up_and_down(&self, mode: Mode, whom: impl FnOnce(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
-        self.usual()?;
-        let run = self.start(Start::new(mode))?;
-        let up = self.up(&run)?;
+    fn up_and_down(&self, run: &Run<'_>, whom: impl FnOnce(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
+        let up = self.up(run)?;
         let down = match whom(&up.facts) {
             Some(whom) => run.stop(&up.facts, whom, Signal::SIGTERM),
             None => cannot_tell("no monitor was found"),
@@ -361,21 +398,30 @@ impl<'a> Lab<'a> {
     /// In the foreground, for a daemon that is usually detached.
     pub(super) fn foreground(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.in_foreground()?;
-        let make = || self.up_and_down(mode, |facts| Some(facts.daemon));
+        let make = || {
+            self.usual()?;
+            self.up_and_down(&self.start(Start::new(mode))?, |facts| Some(facts.daemon))
+        };
         self.foreground.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
     /// With a monitor, the daemon told to stop.
     pub(super) fn supervised(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.monitored()?;
-        let make = || self.up_and_down(mode, |facts| Some(facts.to_stop()));
+        let make = || {
+            self.usual()?;
+            self.on_its_clock(mode, |run| self.up_and_down(run, |facts| Some(facts.to_stop())))
+        };
         self.supervised.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
     /// With a monitor, and that told to stop.
     pub(super) fn monitor_stopped(&self) -> Result<&UpAndDown, No> {
         let mode = self.driving.monitored()?;
-        let make = || self.up_and_down(mode, |facts| facts.monitor);
+        let make = || {
+            self.usual()?;
+            self.on_its_clock(mode, |run| self.up_and_down(run, |facts| facts.monitor))
+        };
         self.monitor_stopped.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
@@ -439,9 +485,7 @@ impl<'a> Lab<'a> {
 
     fn make_overwritten(&self) -> Result<Overwritten, No> {
         let Some(argument) = &self.driving.overwrite else {
-            return super::outcome::does_not_apply(
-                "no argument is known that overwrites the pidfile (--overwrite)",
-            );
+            return does_not_apply("no argument is known that overwrites the pidfile (--overwrite)");
         };
         self.driving.pidfile()?;
         self.usual()?;

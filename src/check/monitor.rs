@@ -133,10 +133,9 @@ fn restarts(lab: &Lab<'_>) -> Judgement {
     match (series.restarts.is_empty(), series.end) {
         (false, _) => Ok(()),
         (true, End::GivenUp) => broken("the daemon was killed by SIGSEGV, and the monitor ended"),
-        (true, _) => broken(format!(
-            "the daemon was killed by SIGSEGV, and not restarted within {:?}",
-            lab.driving.timeout
-        )),
+        (true, _) => {
+            broken(format!("the daemon was killed by SIGSEGV, and not restarted within {:?}", series.limit))
+        }
     }
 }
 

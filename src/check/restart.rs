@@ -4,10 +4,12 @@ use super::catalogue::Check;
 use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
-use super::run::{Run, Start};
-use super::series::{End, Series, wait_for_restart};
+use super::run::Run;
+use super::series::{End, Series, is_asleep_without, monitor_of, wait_for_restart};
+use crate::fixture::Deadline;
 use crate::observe::Process;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use std::time::Duration;
 
 /// How many restarts must show a wait. A few may come at once before that: many supervisors allow for it.
@@ -19,7 +21,17 @@ const WAIT: Duration = Duration::from_millis(50);
 /// Above this no loop is tight, whatever the monitor was seen to do.
 const TIGHT: Duration = Duration::from_millis(600);
 
-/// Births are counted in ticks of 10 ms, and a monitor under load forks late.
+/// By how much the wall clock is set back.
+const BACK: Duration = Duration::from_secs(3600);
+
+/// What a monitor may take longer than before.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A monitor may wait longer each time.
+const TWICE: u32 = 2;
+
+/// Some monitors count whole seconds; and on the machine's clock, births are counted in ticks of 10 ms, and a monitor under
+/// load forks late.
 const TOLERANCE: f64 = 0.7;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -38,9 +50,30 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "Two restarts are at least as far apart as the profile declares",
         why: "As for restart.throttled.",
         source: "The daemon's profile",
-        judged: "The times between the births of restarted daemons, from the kernel. Only if the profile declares \
-                 the interval; three tenths of it are allowed for a machine under load.",
+        judged: "The times between the births of restarted daemons, on a clock of their own; with --real-time those that \
+                 the kernel notes. Only if the profile declares the interval; three tenths of it are allowed to monitors \
+                 that count whole seconds and machines under load.",
         judge: interval,
+    },
+    Check {
+        id: "restart.wall-clock",
+        promise: "Setting the wall clock back does not keep a daemon from being restarted",
+        why: "A machine whose clock is put right by an hour after it was started is without the daemon for that hour.",
+        source: "clock_gettime(2): CLOCK_MONOTONIC for intervals",
+        judged: "While the monitor waits to restart a daemon that has crashed, CLOCK_REALTIME is set back by an hour. \
+                 Broken if the restart then takes over four times as long as the longest before and ten seconds more. \
+                 Only on a clock of the daemon's own (not with --real-time).",
+        judge: wall_clock,
+    },
+    Check {
+        id: "restart.none-after-sigterm",
+        promise: "A monitor that is told to stop while it waits to restart the daemon stops, and starts none",
+        why: "Whoever has stopped it finds it running, and the pidfile with a daemon that nobody wants.",
+        source: "Open vSwitch, monitor_daemon; daemon(7), SIGTERM",
+        judged: "While the monitor waits to restart a daemon that has crashed, it is sent SIGTERM. Broken if it is still \
+                 there, or another daemon is, when it should have restarted one. Only on a clock of the daemon's own \
+                 (not with --real-time).",
+        judge: none_after_sigterm,
     },
     Check {
         id: "restart.as-before",
@@ -106,6 +139,89 @@ fn throttled(lab: &Lab<'_>) -> Judgement {
         )),
         false => Ok(()),
     }
+}
+
+/// What [`in_the_throttle`] comes to: a run whose monitor waits for the moment to restart the daemon.
+struct Throttled<'r, 'l> {
+    run: &'r Run<'l>,
+    monitor: Pid,
+    /// The last daemon, which has crashed.
+    dead: Pid,
+    /// How long the monitor waited at most, before.
+    longest: Duration,
+}
+
+/// Crashes the daemon until its monitor waits before it restarts it, and then does `what`.
+fn in_the_throttle(lab: &Lab<'_>, what: impl Fn(Throttled<'_, '_>) -> Judgement) -> Judgement {
+    let series = restarted(lab)?;
+    lab.has_its_clock()?;
+    let longest = series.intervals.iter().max().copied().unwrap_or_default();
+    if series.end != End::Enough || longest < WAIT {
+        return does_not_apply("the monitor was not seen to wait before it restarts the daemon");
+    }
+    let judged = lab.on_its_clock(lab.driving.monitored()?, |run| {
+        lab.has_its_clock()?;
+        let mut facts = lab.up(run)?.facts;
+        let monitor = monitor_of(&facts)?;
+        for _ in 0..=series.restarts.len() {
+            let (crashed, dead) = (run.passed(), facts.daemon);
+            if !run.dies_of(dead, Signal::SIGSEGV)? {
+                return does_not_apply("the daemon does not die of SIGSEGV");
+            }
+            if is_asleep_without(run, dead, monitor)? && run.passed() - crashed < WAIT {
+                return Ok(what(Throttled { run, monitor, dead, longest }));
+            }
+            match wait_for_restart(run, dead, monitor, TWICE * longest)?.daemon {
+                Ok(next) => facts = next,
+                Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
+            }
+        }
+        cannot_tell("the monitor was not seen to wait once more")
+    });
+    judged?
+}
+
+fn wall_clock(lab: &Lab<'_>) -> Judgement {
+    in_the_throttle(lab, |throttled| {
+        let limit = throttled.longest * 4 + MARGIN;
+        if limit >= BACK {
+            return does_not_apply(format!("the monitor waits for {:?}", throttled.longest));
+        }
+        if let Some(clock) = throttled.run.subject.clock() {
+            clock.step_realtime(-(BACK.as_secs().cast_signed()));
+        }
+        match wait_for_restart(throttled.run, throttled.dead, throttled.monitor, limit)?.daemon {
+            Ok(_) => Ok(()),
+            Err(End::GivenUp) => broken("the monitor ended when the wall clock was set back"),
+            Err(_) => broken(format!(
+                "the wall clock was set back by an hour, and {limit:?} later the daemon was not restarted; before that \
+                 it took {:?} at most",
+                throttled.longest
+            )),
+        }
+    })
+}
+
+fn none_after_sigterm(lab: &Lab<'_>) -> Judgement {
+    in_the_throttle(lab, |Throttled { run, monitor, longest, .. }| {
+        let before = run.subject.live_pids()?;
+        run.subject.signal(monitor, Signal::SIGTERM)?;
+        let limit = TWICE * longest + MARGIN;
+        match run.subject.wait_gone(monitor, Deadline::by_its_clock(limit)) {
+            Ok(()) => {}
+            Err(error) if error.is_timeout() => {
+                return broken(format!("{limit:?} after SIGTERM, the monitor, pid {monitor}, still runs"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        // Workers of the daemon that crashed may be left, which is another matter.
+        match run.subject.live_pids()?.iter().find(|pid| !before.contains(pid)) {
+            Some(pid) => {
+                broken(format!("after SIGTERM the monitor ended and left another daemon, pid {pid}"))
+            }
+            None => Ok(()),
+        }
+    })
 }
 
 /// The lower one of two.
@@ -197,9 +313,11 @@ fn signals(lab: &Lab<'_>) -> Judgement {
     let others = [Signal::SIGKILL, Signal::SIGUSR2];
     let others = others.into_iter().filter(|signal| !declared.contains(signal)).map(|signal| (signal, false));
     for (signal, restarts) in declared.iter().map(|&signal| (signal, true)).chain(others) {
-        let run = lab.start(Start::new(mode))?;
-        let facts = lab.up(&run)?.facts;
-        match is_restarted_after(lab, &run, &facts, signal)? {
+        let judged = lab.on_its_clock(mode, |run| {
+            let facts = lab.up(run)?.facts;
+            is_restarted_after(lab, run, &facts, signal)
+        });
+        match judged? {
             Some(false) if restarts => {
                 return broken(format!("it is not restarted after {signal}"));
             }
@@ -217,9 +335,7 @@ fn is_restarted_after(
     facts: &Facts,
     signal: Signal,
 ) -> Result<Option<bool>, No> {
-    let Some(monitor) = facts.monitor else {
-        return cannot_tell("no monitor was found");
-    };
+    let monitor = monitor_of(facts)?;
     let daemon = facts.member(facts.daemon).map(|member| &member.process.signals);
     if daemon.is_some_and(|signals| signals.ignored.contains(signal)) {
         return Ok(None);

@@ -3,7 +3,7 @@
 use super::driving::{Driving, Mode};
 use super::facts::Facts;
 use super::outcome::{No, broken, cannot_tell};
-use crate::fixture::{Deadline, FixtureError, Sandbox, StartOptions, Subject};
+use crate::fixture::{Clock, Deadline, FixtureError, Sandbox, StartOptions, Subject};
 use crate::observe::{Inode, Pidfile, PidfileContent, State};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a daemon may take for what it does right after it is ready, and an observer to notice.
 const SETTLE: Duration = Duration::from_millis(1500);
@@ -102,15 +102,15 @@ impl Patience {
     }
 
     pub(super) fn deadline(&self) -> Deadline {
-        Deadline::after(self.timeout)
+        Deadline::by_its_clock(self.timeout)
     }
 
     fn short_if(&self, bitten: bool) -> Deadline {
-        Deadline::after(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
+        Deadline::by_its_clock(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
     }
 
     fn settle(&self) -> Deadline {
-        Deadline::after(self.timeout.min(SETTLE))
+        Deadline::by_its_clock(self.timeout.min(SETTLE))
     }
 }
 
@@ -138,6 +138,11 @@ impl Start {
         self
     }
 
+    /// By a clock of its own, which goes as fast as it is waited for.
+    pub(super) fn virtual_time(self) -> Self {
+        self.options(StartOptions::virtual_time)
+    }
+
     pub(super) fn options(mut self, change: impl FnOnce(StartOptions) -> StartOptions) -> Self {
         self.options = change(self.options);
         self
@@ -160,6 +165,7 @@ pub(super) struct Run<'a> {
     pub(super) output: Vec<Inode>,
     /// The pidfile when the command had returned, or the daemon was ready.
     pub(super) pidfile_at_once: OnceCell<Pidfile>,
+    began: Instant,
 }
 
 /// How a start came out.
@@ -201,7 +207,17 @@ impl<'a> Run<'a> {
             output: output.into_iter().flatten().collect(),
             subject,
             pidfile_at_once: OnceCell::new(),
+            began: Instant::now(),
         })
+    }
+
+    /// How much time has passed since the start: by the clock of the daemon, if it has one of its own.
+    pub(super) fn passed(&self) -> Duration {
+        self.subject.clock().map_or_else(|| self.began.elapsed(), Clock::passed)
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.patience.timeout
     }
 
     /// Waits until the daemon is ready, or is known not to become so.
@@ -209,7 +225,7 @@ impl<'a> Run<'a> {
         let outcome = match (self.mode.detached, self.driving.has_pidfile()) {
             (true, _) => self.outcome_detached()?,
             (false, true) => self.outcome_by_pidfile()?,
-            (false, false) => match self.subject.wait_exit(Deadline::after(GRACE)) {
+            (false, false) => match self.subject.wait_exit(Deadline::by_its_clock(GRACE)) {
                 Ok(status) => Outcome::Ended(status),
                 Err(error) if error.is_timeout() => Outcome::Ready,
                 Err(error) => return Err(error.into()),
@@ -262,7 +278,7 @@ impl<'a> Run<'a> {
             Ok(self.subject.live_pids()?.contains(&named).then_some(Outcome::Ready))
         };
         let deadline = match self.patience.unsettled.get().pidfile {
-            true => Deadline::after(GRACE),
+            true => Deadline::by_its_clock(GRACE),
             false => self.patience.deadline(),
         };
         match self.subject.wait_until("the pidfile to name the daemon", deadline, look) {
@@ -382,7 +398,7 @@ impl<'a> Run<'a> {
     /// languages, Rust among them, swallow the first SIGSEGV that comes from another process.
     pub(super) fn dies_of(&self, pid: Pid, signal: Signal) -> Result<bool, No> {
         self.subject.signal(pid, signal)?;
-        if self.is_gone_by(pid, Deadline::after(ONCE_BITTEN))? {
+        if self.is_gone_by(pid, Deadline::by_its_clock(ONCE_BITTEN))? {
             return Ok(true);
         }
         match self.subject.signal(pid, signal) {

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How often a daemon is crashed at least, whatever its throttle.
 const CRASHES: usize = 3;
+/// The same where the throttle costs nothing.
+const CRASHES_TIMED: usize = 5;
 /// How often one is crashed whose throttle, if it has one, is not declared.
 const CRASHES_UNDECLARED: usize = 10;
 /// How long all of that may take.
@@ -21,6 +23,9 @@ const SERIES: Duration = Duration::from_secs(6);
 const INTRUSIONS: usize = 4;
 /// A monitor that has not restarted the daemon after this time throttles, whatever else it does.
 const THROTTLED: Duration = Duration::from_secs(3);
+
+/// The same where the wait costs nothing.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What a monitor did while its daemon crashed again and again.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub(super) struct Series {
     /// For how long, at least, the monitor was seen asleep before each restart.
     pub(super) waits: Vec<Duration>,
     pub(super) end: End,
+    /// How long the first restart was waited for at most.
+    pub(super) limit: Duration,
     /// A start between a crash and the next restart.
     pub(super) intruder: Result<Intruder, No>,
 }
@@ -57,33 +64,44 @@ pub(super) enum Intruder {
 }
 
 pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
-    let mode = lab.driving.monitored()?;
-    let run = lab.start(Start::new(mode))?;
-    let before = lab.up(&run)?.facts;
-    let Some(monitor) = before.monitor else {
-        return cannot_tell("no monitor was found");
-    };
+    lab.on_its_clock(lab.driving.monitored()?, |run| series_of(lab, run))
+}
+
+fn series_of(lab: &Lab<'_>, run: &Run<'_>) -> Result<Series, No> {
+    let before = lab.up(run)?.facts;
+    let monitor = monitor_of(&before)?;
     let mut restarts: Vec<Facts> = Vec::new();
-    let mut waits = Vec::new();
+    let (mut waits, mut seen) = (Vec::new(), Vec::new());
     let begin = Instant::now();
     let end = loop {
         let now = restarts.last().unwrap_or(&before);
-        let Next { daemon, waited } = crash(lab, &run, now, monitor, restarts.is_empty())?;
-        match daemon {
-            Ok(facts) => restarts.push(settle_descriptors(&run, now, facts)?),
+        let next = crash(lab, run, now, monitor, restarts.is_empty())?;
+        match next.daemon {
+            Ok(facts) => restarts.push(settle_descriptors(run, now, facts)?),
             Err(end) => break end,
         }
-        waits.push(waited);
-        if is_enough(lab.driving, restarts.len(), begin.elapsed()) {
+        waits.push(next.waited);
+        seen.push(next.seen);
+        let crashes = if run.subject.clock().is_some() { CRASHES_TIMED } else { CRASHES };
+        if is_enough(lab.driving, crashes, restarts.len(), begin.elapsed()) {
             break End::Enough;
         }
     };
-    let intervals = intervals(&restarts)?;
+    let births = match run.subject.clock() {
+        Some(_) => seen,
+        None => births(&restarts)?,
+    };
+    let intervals: Vec<_> = births.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     let intruder = match restarts.last() {
-        Some(last) if end == End::Enough => intrude_soon_enough(lab, &run, last, monitor, &intervals),
+        Some(last) if end == End::Enough => intrude_soon_enough(lab, run, last, monitor, &intervals),
         _ => does_not_apply("the monitor was not seen to restart the daemon again and again"),
     };
-    Ok(Series { before, restarts, intervals, waits, end, intruder })
+    let limit = limit(lab.driving, run, true);
+    Ok(Series { before, restarts, intervals, waits, end, limit, intruder })
+}
+
+pub(super) fn monitor_of(facts: &Facts) -> Result<Pid, No> {
+    facts.monitor.map_or_else(|| cannot_tell("no monitor was found"), Ok)
 }
 
 /// A descriptor that the monitor closes a moment later is no leak: it may be about to.
@@ -97,10 +115,10 @@ fn settle_descriptors(run: &Run<'_>, before: &Facts, after: Facts) -> Result<Fac
     }
 }
 
-fn is_enough(driving: &Driving, restarts: usize, elapsed: Duration) -> bool {
+fn is_enough(driving: &Driving, crashes: usize, restarts: usize, elapsed: Duration) -> bool {
     match driving.declared.restart_interval {
-        Some(_) => restarts >= CRASHES,
-        None => restarts >= CRASHES_UNDECLARED || restarts >= CRASHES && elapsed >= SERIES,
+        Some(_) => restarts >= crashes,
+        None => restarts >= CRASHES_UNDECLARED || restarts >= crashes && elapsed >= SERIES,
     }
 }
 
@@ -108,6 +126,8 @@ fn is_enough(driving: &Driving, restarts: usize, elapsed: Duration) -> bool {
 #[derive(Debug)]
 pub(super) struct Next {
     pub(super) daemon: Result<Facts, End>,
+    /// When it was seen, or given up, after the start.
+    pub(super) seen: Duration,
     /// For how long, at least, the monitor was seen asleep. Unlike the time until the next daemon is there, it
     /// does not grow with the load of the machine.
     waited: Duration,
@@ -118,32 +138,40 @@ fn crash(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid, first: bool)
     if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
         return does_not_apply("the daemon does not die of SIGSEGV");
     }
-    let limit = match lab.driving.declared.restart_interval {
-        Some(interval) => interval + lab.driving.timeout,
-        None if first => lab.driving.timeout,
-        None => lab.driving.timeout.min(THROTTLED),
-    };
-    wait_for_restart(run, facts.daemon, monitor, limit)
+    wait_for_restart(run, facts.daemon, monitor, limit(lab.driving, run, first))
+}
+
+/// How long the monitor may take to restart the daemon, for the first time or again.
+fn limit(driving: &Driving, run: &Run<'_>, first: bool) -> Duration {
+    match (driving.declared.restart_interval, run.subject.clock()) {
+        (declared, Some(_)) => LONGEST.max(declared.unwrap_or_default() * 2),
+        (Some(interval), None) => interval + driving.timeout,
+        (None, None) if first => driving.timeout,
+        (None, None) => driving.timeout.min(THROTTLED),
+    }
 }
 
 /// Waits for a daemon that is not `dead`.
 pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Duration) -> Result<Next, No> {
     let restarted = |facts: &Facts| facts.daemon != dead && facts.monitor == Some(monitor);
-    let (mut asleep_since, mut waited) = (None, Duration::ZERO);
+    let (mut asleep_since, mut waited, mut seen) = (None, Duration::ZERO, Duration::ZERO);
     let look = || -> Result<Option<Option<()>>, No> {
         let facts = run.facts()?;
         let watch = facts.as_ref().and_then(|facts| facts.member(monitor));
-        match &facts {
-            Some(facts) if restarted(facts) => return Ok(Some(Some(()))),
-            _ => {}
+        seen = run.passed();
+        if facts.as_ref().is_some_and(restarted) {
+            // On a clock of its own, no time passes but while all are asleep.
+            let asleep_since = asleep_since.filter(|_| run.subject.clock().is_some());
+            waited = asleep_since.map_or(waited, |since| seen - since);
+            return Ok(Some(Some(())));
         }
         let Some(watch) = watch else { return Ok(Some(None)) };
         if watch.process.state == State::Sleeping {
-            waited = asleep_since.get_or_insert_with(Instant::now).elapsed();
+            waited = seen - *asleep_since.get_or_insert(seen);
         }
         Ok(None)
     };
-    let outcome = run.subject.wait_until("the daemon to be restarted", Deadline::after(limit), look);
+    let outcome = run.subject.wait_until("the daemon to be restarted", Deadline::by_its_clock(limit), look);
     let daemon = match outcome {
         Ok(Some(())) => {
             let facts = run.settled_when(|facts| restarted(facts) && run.is_settled_but_for_rest(facts))?;
@@ -154,17 +182,15 @@ pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Du
         Err(No::CannotTell(_)) if run.facts()?.is_some() => Err(End::Throttled),
         Err(no) => return Err(no),
     };
-    Ok(Next { daemon, waited })
+    Ok(Next { daemon, seen, waited })
 }
 
-/// The times between births, which the kernel counts in clock ticks.
-fn intervals(restarts: &[Facts]) -> Result<Vec<Duration>, No> {
+/// When the daemons were born, which the kernel counts in clock ticks.
+fn births(restarts: &[Facts]) -> Result<Vec<Duration>, No> {
     let births =
         restarts.iter().filter_map(|facts| Some(facts.member(facts.daemon)?.process.start_time_ticks));
-    let Some(births) = births.map(since_boot).collect::<Option<Vec<Duration>>>() else {
-        return cannot_tell("the kernel does not say how long its clock ticks are");
-    };
-    Ok(births.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect())
+    let births = births.map(since_boot).collect::<Option<Vec<Duration>>>();
+    births.map_or_else(|| cannot_tell("the kernel does not say how long its clock ticks are"), Ok)
 }
 
 /// As [`intrude`], and again where the monitor was faster.
@@ -206,6 +232,9 @@ fn intrude(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid) -> Result<
     if !is_asleep_without(run, facts.daemon, monitor)? {
         return cannot_tell("the monitor had restarted the daemon before another could be started");
     }
+    if run.subject.clock().is_some() {
+        return intrude_beside(lab, run, monitor);
+    }
     // The monitor is held where it waits: however long the other start takes on this machine, it is in time.
     run.subject.signal(monitor, Signal::SIGSTOP)?;
     let outcome = intrude_beside(lab, run, monitor);
@@ -214,7 +243,7 @@ fn intrude(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid) -> Result<
 }
 
 /// Waits until the monitor has taken note of the death of `dead` and sleeps; false if it restarts the daemon first.
-fn is_asleep_without(run: &Run<'_>, dead: Pid, monitor: Pid) -> Result<bool, No> {
+pub(super) fn is_asleep_without(run: &Run<'_>, dead: Pid, monitor: Pid) -> Result<bool, No> {
     let look = || -> Result<Option<bool>, No> {
         if !is_without_daemon(run.facts()?, monitor) {
             return Ok(Some(false));
@@ -223,7 +252,7 @@ fn is_asleep_without(run: &Run<'_>, dead: Pid, monitor: Pid) -> Result<bool, No>
         let asleep = monitor.present().is_some_and(|monitor| monitor.state == State::Sleeping);
         Ok((dead.is_gone() && asleep).then_some(true))
     };
-    run.subject.wait_until("the monitor to wait", run.sandbox.deadline(), look)
+    run.subject.wait_until("the monitor to wait", Deadline::by_its_clock(run.timeout()), look)
 }
 
 fn is_without_daemon(facts: Option<Facts>, monitor: Pid) -> bool {

@@ -96,7 +96,7 @@ pub(super) struct DriveArgs {
     /// How long to wait for anything that should happen [default: 10s]
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
-    /// Judge restarts on the real clock; in this version they always are
+    /// Judge restarts on the machine's clock, not on one that jumps to the end of each wait
     #[arg(long)]
     pub(super) real_time: bool,
 }

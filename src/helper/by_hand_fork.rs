@@ -14,7 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, pipe2, read, setsid, write};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 const CRASHES: [Signal; 5] =
     [Signal::SIGSEGV, Signal::SIGABRT, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL];
@@ -90,7 +90,7 @@ pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Re
         [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let mut before = SigSet::thread_get_mask()?;
     let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let mut last_restart: Option<Instant> = None;
+    let mut last_restart: Option<(Instant, SystemTime)> = None;
     loop {
         before.thread_set_mask()?;
         let side = fork_with_pipe()?;
@@ -121,7 +121,7 @@ pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Re
             end(daemon, child);
         }
         throttle(daemon, &signals, child, last_restart);
-        last_restart = Some(Instant::now());
+        last_restart = Some((Instant::now(), SystemTime::now()));
         daemon.restarts += 1;
         before = SigSet::empty();
     }
@@ -170,18 +170,28 @@ fn ended(daemon: &Daemon, child: Pid) -> Option<WaitStatus> {
 }
 
 /// Waits for the time of the next restart. Ends the process if it is told to.
-fn throttle(daemon: &mut Daemon, signals: &SignalFd, child: Pid, last_restart: Option<Instant>) {
+fn throttle(
+    daemon: &mut Daemon,
+    signals: &SignalFd,
+    child: Pid,
+    last_restart: Option<(Instant, SystemTime)>,
+) {
     if let (Defect::LockDroppedInThrottle | Defect::RestartKeepsNoLock, Some(guard)) =
         (daemon.defect, &daemon.guard)
     {
         let _ = guard.unlock();
     }
-    let until = last_restart.map(|last| last + daemon.flags.restart_interval);
-    let until = until.filter(|_| daemon.defect != Defect::NoThrottle);
-    while until.is_some_and(|until| until > Instant::now()) {
-        wait(signals, until);
+    let interval = daemon.flags.restart_interval;
+    let left = || match (last_restart?, daemon.defect) {
+        (_, Defect::NoThrottle) => None,
+        ((_, last), Defect::ThrottledByWallClock) => (last + interval).duration_since(SystemTime::now()).ok(),
+        ((last, _), _) => (last + interval).checked_duration_since(Instant::now()),
+    };
+    while let Some(left) = left().filter(|left| !left.is_zero()) {
+        wait(signals, Some(left));
         while let Ok(Some(info)) = signals.read_signal() {
-            if info.ssi_signo as i32 != Signal::SIGCHLD as i32 {
+            let is_death = info.ssi_signo as i32 == Signal::SIGCHLD as i32;
+            if !is_death && daemon.defect != Defect::SigtermLostInThrottle {
                 end(daemon, child);
             }
         }
@@ -193,9 +203,8 @@ fn throttle(daemon: &mut Daemon, signals: &SignalFd, child: Pid, last_restart: O
     }
 }
 
-fn wait(signals: &SignalFd, until: Option<Instant>) {
-    let timeout = until.map_or(PollTimeout::NONE, |until| {
-        let left = until.saturating_duration_since(Instant::now());
+fn wait(signals: &SignalFd, time: Option<Duration>) {
+    let timeout = time.map_or(PollTimeout::NONE, |left| {
         PollTimeout::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
     });
     let _ = poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout);

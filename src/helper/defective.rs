@@ -117,6 +117,10 @@ pub enum Defect {
     LockDroppedInThrottle,
     /// A daemon that keeps crashing is restarted in a tight loop.
     NoThrottle,
+    /// The monitor waits until the wall clock shows the time of the next restart.
+    ThrottledByWallClock,
+    /// The monitor does not notice that it is told to end while it waits to restart the daemon.
+    SigtermLostInThrottle,
     /// The monitor has one more descriptor after each restart.
     LeaksPerRestart,
     /// The monitor does not reap the daemons that crashed.

@@ -63,6 +63,8 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::OrphansPidfile, &["monitor.sigterm-pidfile"]),
     (Defect::LockDroppedInThrottle, &["monitor.locked-between"]),
     (Defect::NoThrottle, &["restart.throttled", "restart.interval"]),
+    (Defect::ThrottledByWallClock, &["restart.wall-clock"]),
+    (Defect::SigtermLostInThrottle, &["restart.none-after-sigterm"]),
     (Defect::LeaksPerRestart, &["restart.no-descriptor-leak"]),
     (Defect::LeavesZombies, &["restart.no-zombies"]),
     (Defect::RestartKeepsNoLock, &["monitor.still-locked", "monitor.locked-between"]),

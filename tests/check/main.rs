@@ -9,6 +9,7 @@ mod defects;
 mod odd;
 mod peers;
 mod reference;
+mod restarts;
 mod sources;
 mod strangers;
 mod support;

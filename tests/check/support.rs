@@ -15,6 +15,12 @@ pub(crate) fn judge_by(id: &str, driving: &Driving) -> Report {
     judge(driving, &[check], |_| {}).expect("the command has no unknown placeholder")
 }
 
+/// Judges by all checks of one family.
+pub(crate) fn judge_family(family: &str, driving: &Driving) -> Report {
+    let checks: Vec<&'static Check> = catalogue().filter(|check| check.family() == family).collect();
+    judge(driving, &checks, |_| {}).expect("the command has no unknown placeholder")
+}
+
 /// The ids of the checks that found the promise broken.
 pub(crate) fn failures(report: &Report) -> BTreeSet<&'static str> {
     ids(report, |outcome| matches!(outcome, Outcome::Fail(_)))

@@ -34,7 +34,7 @@ fn a_mistake_is_named_and_exits_with_2(#[case] args: &[&str], #[case] message: &
 #[test]
 fn help_and_version_are_no_mistakes() {
     daemonproof(&["--version"]).assert().success().stdout(starts_with("daemonproof "));
-    let help = contains("Exit status: 0").and(contains("--detach=--daemon")).and(contains("real clock"));
+    let help = contains("Exit status: 0").and(contains("--detach=--daemon")).and(contains("machine's clock"));
     daemonproof(&["check", "--help"]).assert().success().stdout(help);
     daemonproof(&["inspect", "--help"]).assert().success().stdout(contains("./812 is always the file"));
 }

@@ -1,0 +1,59 @@
+//! Restarts are judged on a clock of the daemon's own, which jumps, and on the machine's where that is asked for or cannot
+//! be helped.
+
+use super::support::{judge_family, shown};
+use daemonproof::check::{Driving, Outcome, Profile, Report, Verdict};
+use daemonproof::fixture::{CommandLine, Sandbox};
+use std::time::Duration;
+
+/// The checks that set the clock.
+const TAKE_A_CLOCK: [&str; 2] = ["restart.wall-clock", "restart.none-after-sigterm"];
+
+fn driving(interval: &str, declared: Duration) -> Driving {
+    let command = CommandLine::new(env!("CARGO_BIN_EXE_reference"))
+        .arg("--pidfile={pidfile}")
+        .arg(format!("--restart-interval={interval}"));
+    let mut profile = Profile::named("reference").unwrap();
+    profile.declares.restart_interval = Some(declared);
+    profile.driving(Some(command)).unwrap()
+}
+
+fn skipped(report: &Report) -> Vec<(&str, &str)> {
+    let skipped = report.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Skip(_)));
+    skipped.map(|finding| (finding.check.id, finding.outcome.detail())).collect()
+}
+
+#[test]
+fn a_throttle_of_minutes_is_no_wait() {
+    let interval = Duration::from_secs(600);
+    let report = judge_family("restart", &driving("10m", interval));
+    assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
+    assert_eq!(skipped(&report), []);
+    let elapsed: Duration = report.findings.iter().map(|finding| finding.elapsed).sum();
+    assert!(elapsed < interval, "{elapsed:?}");
+}
+
+#[test]
+fn on_the_machines_clock_it_is_not_set() {
+    let report = judge_family("restart", &driving("200ms", Duration::from_millis(200)).real_time());
+    assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
+    let skipped = skipped(&report);
+    assert_eq!(skipped.iter().map(|(id, _)| *id).collect::<Vec<_>>(), TAKE_A_CLOCK);
+    assert!(skipped.iter().all(|(_, why)| why.contains("--real-time")), "{skipped:?}");
+}
+
+/// Whoever is traced cannot trace: a check that runs by virtual time itself is the simplest case.
+#[test]
+fn where_nobody_may_trace_the_machines_clock_will_do() {
+    let sandbox = Sandbox::new().unwrap();
+    let check = sandbox.daemon(env!("CARGO_BIN_EXE_daemonproof")).args(["check", "--only", "restart"]);
+    let finished = check.args(["--json", "-", "--quiet"]).env("TMPDIR", "{rundir}").virtual_time().run();
+    let json = finished.assert().success().get_output().stdout.clone();
+    let report: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    for finding in report["checks"].as_array().unwrap() {
+        let takes_a_clock = TAKE_A_CLOCK.iter().any(|id| finding["id"] == *id);
+        assert_eq!(finding["outcome"], if takes_a_clock { "skip" } else { "pass" }, "{finding}");
+        let why = finding["detail"].as_str().unwrap_or_default();
+        assert_eq!(why.contains("not permitted to trace"), takes_a_clock, "{finding}");
+    }
+}
