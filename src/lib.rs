@@ -100,6 +100,7 @@ pub mod prelude {
     pub use predicates::prelude::{Predicate, PredicateBooleanExt, predicate};
 
     pub use crate::check::{Driving, Outcome, Profile, Verdict, catalogue, judge};
+    pub use crate::explore::sweep::{Blow, Sweep};
     pub use crate::explore::{Exploration, Race, RaceVerdict, Scenario};
     pub use crate::fixture::fixtures::{reference_daemon, sandbox};
     pub use crate::fixture::{

@@ -1,6 +1,7 @@
 //! What may be typed.
 
 use super::race_args::{RaceArgs, ReplayArgs};
+use super::sweep_args::{CrashArgs, FaultArgs};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     Check(Box<CheckArgs>),
     Race(Box<RaceArgs>),
+    Crash(Box<CrashArgs>),
+    Fault(Box<FaultArgs>),
     Replay(ReplayArgs),
     Show(ShowArgs),
     Inspect(InspectArgs),
@@ -59,7 +62,7 @@ pub(super) struct CheckArgs {
 }
 
 /// Which daemon.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct SubjectArgs {
     /// The command, with placeholders; instead of the profile's own
     #[arg(last = true, value_name = "COMMAND")]

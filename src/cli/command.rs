@@ -3,7 +3,7 @@
 use super::args::{Cli, Command};
 use super::exit::{Failure, Status};
 use super::output::{complain, print};
-use super::{check, inspect, profiles, race, replay, show};
+use super::{check, inspect, profiles, race, replay, show, sweep};
 use crate::helper;
 use clap::Parser;
 use std::ffi::OsString;
@@ -44,6 +44,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Race(args) => race::run(&args),
+        Command::Crash(args) => sweep::crash(&args),
+        Command::Fault(args) => sweep::fault(&args),
         Command::Replay(args) => replay::run(&args.drawn),
         Command::Show(args) => show::run(&args.drawn).map(ExitCode::from),
         Command::Inspect(args) => inspect::run(&args).map(ExitCode::from),

@@ -22,5 +22,7 @@ mod race_progress;
 mod replay;
 mod select;
 mod show;
+mod sweep;
+mod sweep_args;
 
 pub use command::main;

@@ -97,7 +97,7 @@ fn nothing(obstacle: String, elapsed: Duration) -> RaceOutcome {
 }
 
 /// The setup, and the package that its program comes from.
-fn setup(args: &ContendArgs) -> Result<(Setup, Option<String>), Failure> {
+pub(super) fn setup(args: &ContendArgs) -> Result<(Setup, Option<String>), Failure> {
     let profile = args.subject.profile.as_deref().map(Profile::find).transpose();
     let profile = profile.map_err(|error| Failure::Usage(error.to_string()))?;
     let (command, is_given) = match args.subject.command.split_first() {

@@ -76,6 +76,11 @@ pub enum ExploreError {
         /// How many there may be.
         limit: usize,
     },
+    /// The daemon, up and alone, does not end when it is told to.
+    #[error(
+        "the daemon does not end by SIGTERM when it is up and alone; perhaps at its next tick, but here no timeout passes"
+    )]
+    NeverDown,
     /// There is no such program.
     #[error("failed to find {}: it is not in PATH", program.display())]
     NotFound {

@@ -289,7 +289,7 @@ impl Lab {
         format!("{outcomes}{:?}", self.state())
     }
 
-    fn running_broken(&self, outcomes: &[Outcome]) -> Vec<Broken> {
+    pub(super) fn running_broken(&self, outcomes: &[Outcome]) -> Vec<Broken> {
         let running: Vec<_> = outcomes.iter().enumerate().filter(|(_, outcome)| outcome.running).collect();
         let now = PidfileNow::of(&self.scene.pidfile, &self.files);
         let found = self.describe(&now);

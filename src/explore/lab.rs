@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -113,6 +114,10 @@ pub(crate) struct Lab {
     pub(crate) broken: Vec<Broken>,
     /// The state after each operation, if it is to be kept.
     pub(crate) states: Option<Vec<State>>,
+    /// What the next operation fails with.
+    pub(super) fault: Option<Errno>,
+    /// The names in the rundir before anything was started, as [`Lab::names_left`] has them.
+    pub(super) names_before: BTreeSet<String>,
 }
 
 /// What bounds one execution.
@@ -165,6 +170,8 @@ impl Lab {
             limits: Limits::default(),
             broken: Vec::new(),
             states: None,
+            fault: None,
+            names_before: BTreeSet::new(),
             scene,
         })
     }
@@ -178,7 +185,7 @@ impl Lab {
         if let Some(states) = &mut self.states {
             states.clear();
         }
-        (self.told, self.now) = (false, Duration::ZERO);
+        (self.told, self.now, self.fault) = (false, Duration::ZERO, None);
         self.up = vec![false; self.scene.programs.len()];
         empty(&self.scene.rundir).map_err(ExploreError::file("empty", &self.scene.rundir))?;
         for file in &self.scene.initial {
@@ -199,17 +206,35 @@ impl Lab {
         Ok(())
     }
 
-    /// Starts every contender, up to its first operation.
-    fn populate(&mut self) -> Result<(), ExploreError> {
-        for index in 0..self.scene.programs.len() {
-            let (stopped, stop) = self.tracer.spawn(index as u8)?;
-            let id =
-                self.family.contender(index, stopped.pid()).map_err(ExploreError::process(stopped.pid()))?;
-            self.files.joined(stopped.pid());
-            self.go_on(id, stopped, stop)?;
-        }
+    /// Starts a contender, up to its first operation.
+    pub(super) fn join(&mut self, index: usize) -> Result<(), ExploreError> {
+        let (stopped, stop) = self.tracer.spawn(index as u8)?;
+        let id = self.family.contender(index, stopped.pid()).map_err(ExploreError::process(stopped.pid()))?;
+        self.files.joined(stopped.pid());
+        self.go_on(id, stopped, stop)?;
         self.aside = Aside::default();
         Ok(())
+    }
+
+    /// Begins an execution of the first contender alone, of which the scenario tells nobody anything.
+    pub(super) fn begin_alone(&mut self) -> Result<(), ExploreError> {
+        self.clean()?;
+        self.told = true;
+        self.names_before = self.names_left();
+        self.join(0)
+    }
+
+    /// Something has happened that was no step.
+    pub(super) fn forget_waiting(&mut self) {
+        self.found_waiting.clear();
+    }
+
+    /// What the task is about to do.
+    pub(super) fn standing_before(&self, id: TaskId) -> Option<&Operation> {
+        match &self.family.tasks.get(&id)?.state {
+            Stand::Before(_, operation) => Some(operation),
+            _ => None,
+        }
     }
 
     /// Tells every contender to stop, one signal each process, and lets all go on; whether all are gone.
@@ -577,7 +602,7 @@ impl System for Lab {
 
     fn restart(&mut self) -> Result<(), ExploreError> {
         self.clean()?;
-        self.populate()
+        (0..self.scene.programs.len()).try_for_each(|index| self.join(index))
     }
 
     fn choices(&mut self) -> Result<Choices<Thing>, ExploreError> {

@@ -32,6 +32,7 @@ mod scene;
 pub mod schedule;
 mod search;
 mod strategy;
+pub mod sweep;
 mod system;
 mod tree;
 mod waiting;

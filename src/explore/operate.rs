@@ -212,6 +212,9 @@ impl Lab {
             }
             _ => {}
         }
+        if let Some(errno) = self.fault.take() {
+            pretend(stopped, -i64::from(errno as i32))?;
+        }
         Ok(())
     }
 

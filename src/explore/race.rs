@@ -12,6 +12,7 @@ use super::error::ExploreError;
 use super::judge::FinalState;
 use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation};
 use super::schedule::{ScenarioKind, Schedule, Setup};
+use super::sweep::{Blow, Sweep};
 use crate::fixture::{CommandLine, Sandbox};
 use crate::report::{Look, race_text};
 
@@ -253,6 +254,12 @@ impl Race {
     ) -> Self {
         self.invariants.push((name.into(), Box::new(holds)));
         self
+    }
+
+    /// One start of the program instead of several, to be disturbed at each of its operations. How many contend, what is
+    /// said of the search, and invariants of one's own have no meaning then.
+    pub fn sweep(self, blow: Blow) -> Sweep {
+        Sweep::new(self.sandbox, self.request.setup, self.odd, blow)
     }
 
     /// Explores.

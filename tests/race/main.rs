@@ -9,4 +9,5 @@ mod programs;
 mod protocols;
 mod replay;
 mod support;
+mod sweeps;
 mod together;

@@ -1,0 +1,438 @@
+//! One start of a program, disturbed at each of its operations in turn.
+//!
+//! The program runs alone, under the same tracing as in a race, and so makes the same operations each time. What an operation
+//! is, is said in docs/explorer.md.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::fd::RawFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+
+use super::error::ExploreError;
+use super::explain::ended;
+use super::footprint::Footprint;
+use super::judge::Outcome;
+use super::lab::{Lab, Scene};
+use super::operation::{Kind, Operation};
+use super::scene::prepare;
+use super::schedule::{ScenarioKind, Setup};
+use super::system::{System, TaskId};
+use crate::fixture::Sandbox;
+use crate::trace::End;
+
+/// What happens to the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// All of its processes are killed (SIGKILL) before the operation. Then it is started once more: that must come up, and
+    /// own the pidfile.
+    Kill,
+    /// All of its processes are sent SIGTERM when one of them is about to make the operation, which it may still make: they
+    /// must end, and leave nothing that a stop of the
+    /// finished daemon does not leave.
+    Terminate,
+    /// The operation fails, once with each error that it can give there. The daemon must come up all the same and be right,
+    /// or the command fail, say something, and leave no process and no file.
+    Fail,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct SweepRequest {
+    /// How the program is started; how many contend does not matter. The scenario is `start` or `stale`.
+    pub setup: Setup,
+    /// What happens to it.
+    pub blow: Blow,
+    /// At this operation only, counted from 1.
+    pub at: Option<usize>,
+    /// With this error only.
+    pub errno: Option<Errno>,
+}
+
+/// One disturbed start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Which operation, counted from 1; one more than there are stands for the moment when the daemon is up.
+    pub at: usize,
+    /// The operation, as strace(1) would write it.
+    pub operation: String,
+    /// The error that it gave.
+    pub errno: Option<Errno>,
+    /// What is wrong afterwards; none if nothing is.
+    pub broken: Option<String>,
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug)]
+pub struct SweepOutcome {
+    /// In order.
+    pub cases: Vec<Case>,
+    /// How many operations the start has.
+    pub operations: usize,
+    /// Why it was not swept to the end.
+    pub stopped: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// One start of a program that is to be disturbed, as a test asks for it: [`Race::sweep`](super::Race::sweep).
+///
+/// ```
+/// use daemonproof::prelude::*;
+///
+/// let sandbox = Sandbox::new()?;
+/// // Yours is sandbox.race(env!("CARGO_BIN_EXE_mydaemon")).
+/// let start = || sandbox.race_helper("reference").pidfile("--pidfile={pidfile}");
+/// start().sweep(Blow::Kill).run().assert_survives();
+///
+/// let wrong = sandbox.race_helper("defective").arg("--defect=stale-refused").pidfile("--pidfile={pidfile}");
+/// assert!(wrong.sweep(Blow::Kill).run().broken().count() > 0);
+/// # Ok::<(), FixtureError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a sweep does nothing until it is run"]
+pub struct Sweep {
+    sandbox: Sandbox,
+    request: SweepRequest,
+    /// The first argument that cannot be shown.
+    odd: Option<OsString>,
+}
+
+impl Sweep {
+    pub(super) fn new(sandbox: Sandbox, setup: Setup, odd: Option<OsString>, blow: Blow) -> Self {
+        Sweep { sandbox, request: SweepRequest { setup, blow, at: None, errno: None }, odd }
+    }
+
+    /// At this operation only, counted from 1.
+    pub fn at(mut self, operation: usize) -> Self {
+        self.request.at = Some(operation);
+        self
+    }
+
+    /// With this error only, where [`Blow::Fail`] makes operations fail.
+    pub fn errno(mut self, errno: Errno) -> Self {
+        self.request.errno = Some(errno);
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_run`](Sweep::try_run) fails.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "as for the other assertions")]
+    pub fn run(self) -> SweepOutcome {
+        self.try_run().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be traced or executed, or does not come up when nobody disturbs it.
+    pub fn try_run(self) -> Result<SweepOutcome, ExploreError> {
+        match self.odd {
+            Some(text) => Err(ExploreError::NotUtf8 { text }),
+            None => sweep(&self.request, &self.sandbox, &mut |_, _| true),
+        }
+    }
+}
+
+impl SweepOutcome {
+    /// The cases in which something is wrong.
+    pub fn broken(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| case.broken.is_some())
+    }
+
+    /// Claims that nothing is wrong in any case.
+    ///
+    /// # Panics
+    ///
+    /// If something is; with all such cases, a line each.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "it is an assertion")]
+    pub fn assert_survives(&self) -> &Self {
+        let broken: Vec<String> = self.broken().map(Case::to_string).collect();
+        match broken.len() {
+            0 => self,
+            count => {
+                panic!("{count} of {} disturbed starts went wrong:\n{}", self.cases.len(), broken.join("\n"))
+            }
+        }
+    }
+}
+
+/// Is told how many operations of how many are done, and says whether to go on.
+pub type SweepReport<'a> = dyn FnMut(usize, usize) -> bool + 'a;
+
+const RUNS: &str = "it still runs";
+
+/// An operation of the undisturbed start, and what it can fail with there.
+struct Moment {
+    operation: String,
+    errors: Vec<Errno>,
+}
+
+/// Disturbs the start as `request` says.
+///
+/// # Errors
+///
+/// The program cannot be traced or executed, or does not come up when nobody disturbs it.
+pub fn sweep(
+    request: &SweepRequest,
+    sandbox: &Sandbox,
+    report: &mut SweepReport<'_>,
+) -> Result<SweepOutcome, ExploreError> {
+    match swept(request, sandbox, report, false) {
+        Err(ExploreError::Connects) => swept(request, sandbox, report, true),
+        other => other,
+    }
+}
+
+fn swept(
+    request: &SweepRequest,
+    sandbox: &Sandbox,
+    report: &mut SweepReport<'_>,
+    sockets: bool,
+) -> Result<SweepOutcome, ExploreError> {
+    let began = Instant::now();
+    // Two programs: the one that is disturbed, and the one that is started afterwards.
+    let setup = Setup { contenders: 2, ..request.setup.clone() };
+    if matches!(setup.scenario, ScenarioKind::Handover | ScenarioKind::Crash) {
+        return Err(ExploreError::NeverUp { reason: format!("a sweep has no scenario {}", setup.scenario) });
+    }
+    let told = (request.blow == Blow::Terminate).then_some((0, Signal::SIGTERM));
+    let scene = Scene { told, alike: false, overwrites: false, ..prepare(&setup, sandbox, sockets)? };
+    let mut lab = Lab::new(scene)?;
+    let mut moments = lab.moments()?;
+    let operations = moments.len();
+    if request.blow == Blow::Terminate
+        && lab.struck(operations + 1, Blow::Terminate)?.as_deref() == Some(RUNS)
+    {
+        return Err(ExploreError::NeverDown);
+    }
+    if request.blow != Blow::Fail {
+        moments.push(Moment { operation: "the daemon is up".into(), errors: Vec::new() });
+    }
+    let mut outcome = SweepOutcome { cases: Vec::new(), operations, stopped: None, elapsed: Duration::ZERO };
+    for (index, moment) in moments.iter().enumerate() {
+        if request.at.is_some_and(|at| at != index + 1) {
+            continue;
+        }
+        if !report(index, moments.len()) {
+            outcome.stopped = Some("interrupted".into());
+            break;
+        }
+        outcome.cases.extend(lab.cases(request, index + 1, moment)?);
+    }
+    outcome.elapsed = began.elapsed();
+    Ok(outcome)
+}
+
+impl Lab {
+    /// The operations of the first program, alone and undisturbed.
+    fn moments(&mut self) -> Result<Vec<Moment>, ExploreError> {
+        self.begin_alone()?;
+        let mut moments = Vec::new();
+        while let Some(task) = self.choices()?.enabled.first().copied() {
+            let process = self.family.process_of(task).map_or(0, |process| process.pid.as_raw());
+            let errors = self.standing_before(task).map_or_else(Vec::new, |next| errors(next, process));
+            self.step(task)?;
+            let operation = self.made.last().map(|made| made.call.clone()).unwrap_or_default();
+            moments.push(Moment { operation, errors });
+        }
+        Ok(moments)
+    }
+
+    /// All that can happen at one operation.
+    fn cases(
+        &mut self,
+        request: &SweepRequest,
+        at: usize,
+        moment: &Moment,
+    ) -> Result<Vec<Case>, ExploreError> {
+        let case = |errno, broken| Case { at, operation: moment.operation.clone(), errno, broken };
+        if request.blow != Blow::Fail {
+            let broken = self.judged(|lab| lab.struck(at, request.blow))?;
+            return Ok(vec![case(None, broken)]);
+        }
+        let wanted = |errno: &&Errno| request.errno.is_none_or(|wanted| wanted == **errno);
+        let mut cases = Vec::new();
+        for &errno in moment.errors.iter().filter(wanted) {
+            let broken = self.judged(|lab| lab.failed(at, errno))?;
+            cases.push(case(Some(errno), broken));
+        }
+        Ok(cases)
+    }
+
+    /// What `run` finds; that the program does not come to rest is a finding, too.
+    fn judged(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<Option<String>, ExploreError>,
+    ) -> Result<Option<String>, ExploreError> {
+        match run(self) {
+            Err(error) if error.is_limit() => Ok(Some(error.to_string())),
+            found => found,
+        }
+    }
+
+    /// Runs the first program alone for so many operations. Returns who would go on.
+    fn start_alone(&mut self, operations: usize) -> Result<Option<TaskId>, ExploreError> {
+        self.begin_alone()?;
+        for _ in 0..operations {
+            let Some(task) = self.choices()?.enabled.first().copied() else { return Ok(None) };
+            self.step(task)?;
+        }
+        Ok(self.choices()?.enabled.first().copied())
+    }
+
+    /// Lets everybody go on until nobody can.
+    fn run_out(&mut self) -> Result<(), ExploreError> {
+        while let Some(task) = self.choices()?.enabled.first().copied() {
+            self.step(task)?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong after a blow before this operation.
+    fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<String>, ExploreError> {
+        self.start_alone(at - 1)?;
+        let signal = if blow == Blow::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
+        let alive: Vec<_> = self.family.alive(0).iter().map(|process| process.pid).collect();
+        for pid in alive {
+            self.signalled(pid.as_raw(), signal as i32, &mut Footprint::new());
+            if signal != Signal::SIGKILL {
+                kill(pid, signal).map_err(ExploreError::process(pid))?;
+            }
+        }
+        self.forget_waiting();
+        self.run_out()?;
+        if blow == Blow::Terminate {
+            return Ok(self.not_stopped());
+        }
+        self.join(1)?;
+        self.run_out()?;
+        Ok(self.not_restarted())
+    }
+
+    /// What is wrong after the failure of this operation.
+    fn failed(&mut self, at: usize, errno: Errno) -> Result<Option<String>, ExploreError> {
+        if let Some(task) = self.start_alone(at - 1)? {
+            self.fault = Some(errno);
+            self.step(task)?;
+            self.run_out()?;
+        }
+        Ok(self.neither_up_nor_failed())
+    }
+
+    fn not_restarted(&mut self) -> Option<String> {
+        let outcomes = self.outcomes();
+        let next = &outcomes[1];
+        if next.running {
+            let broken = self.running_broken(&outcomes).into_iter().next();
+            return broken.map(|broken| broken.sentence.replacen("B is", "the next start is", 1));
+        }
+        Some(format!("the next start does not come up: {}", told(next)))
+    }
+
+    fn not_stopped(&mut self) -> Option<String> {
+        let outcome = self.outcomes().swap_remove(0);
+        match outcome.alive {
+            true => Some(RUNS.into()),
+            false => self.left(),
+        }
+    }
+
+    fn neither_up_nor_failed(&mut self) -> Option<String> {
+        let outcomes = self.outcomes();
+        let outcome = &outcomes[0];
+        if outcome.running {
+            if let Some(end @ (End::Killed(_) | End::Exited(1..))) = outcome.end {
+                return Some(format!("its command: {}, and the daemon runs", ended(end)));
+            }
+            let broken = self.running_broken(&outcomes).into_iter().next();
+            return broken.map(|broken| broken.sentence.replacen("A is", "it is", 1));
+        }
+        match outcome.end {
+            _ if outcome.alive => {
+                Some("it hangs: it waits for a lock that it holds itself, or sleeps".into())
+            }
+            Some(End::Exited(0)) => Some("its command exited 0, and nothing runs".into()),
+            Some(end @ End::Killed(_)) => Some(format!("its command: {}", ended(end))),
+            Some(end) if outcome.says.is_empty() => {
+                Some(format!("its command: {}, without a word", ended(end)))
+            }
+            _ => self.left(),
+        }
+    }
+
+    /// What lies about that was not there before, and that a finished daemon which is told to stop does not leave.
+    fn left(&self) -> Option<String> {
+        let mut left = self.names_left();
+        left.retain(|name| !self.scene.watch.leaves.contains(name) && !self.names_before.contains(name));
+        let left: Vec<_> = left.into_iter().collect();
+        (!left.is_empty()).then(|| format!("it has ended, and {} is left", left.join(" and ")))
+    }
+}
+
+fn told(outcome: &Outcome) -> String {
+    let end = outcome.end.map_or_else(|| "it waits".to_owned(), ended);
+    if outcome.says.is_empty() { end } else { format!("{end}: {}", outcome.says) }
+}
+
+/// The descriptor that it is about, or the first of them.
+fn descriptor(kind: &Kind) -> Option<RawFd> {
+    match kind {
+        Kind::Read { fd, .. } | Kind::Write { fd, .. } | Kind::List { fd } | Kind::Stat { fd } => Some(*fd),
+        Kind::Close { fds } => fds.first().copied(),
+        _ => None,
+    }
+}
+
+/// What the operation of a process can fail with where it stands.
+fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
+    use Errno::{EACCES, EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOLCK, ENOMEM, ENOSPC, EROFS};
+    // What leads to another process, a pipe or a socket, has no disk that could fail.
+    let is_file = descriptor(&operation.kind).is_some_and(|fd| {
+        let leads_to = std::fs::metadata(format!("/proc/{process}/fd/{fd}"));
+        leads_to.is_ok_and(|file| file.is_file() || file.is_dir())
+    });
+    let errors: &[Errno] = match &operation.kind {
+        Kind::Open { flags, .. } if flags & nix::libc::O_CREAT != 0 => {
+            &[EACCES, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS]
+        }
+        Kind::Open { .. } => &[EACCES, EMFILE, ENFILE, ENOMEM, EIO],
+        Kind::Rename { .. } | Kind::Link { .. } | Kind::Make { .. } | Kind::Name { .. } => {
+            &[EACCES, ENOSPC, EROFS, EIO]
+        }
+        Kind::Remove { .. } => &[EACCES, EROFS, EIO],
+        Kind::Look { .. } => &[EACCES, EIO, ENOMEM],
+        Kind::Change { .. } | Kind::ChangeOpened { .. } => &[EIO, EROFS],
+        Kind::Read { .. } if is_file => &[EIO, EINTR],
+        Kind::Write { .. } if is_file => &[ENOSPC, EIO, EINTR],
+        Kind::Read { .. } | Kind::Write { .. } => &[EINTR],
+        Kind::Close { .. } | Kind::List { .. } | Kind::Stat { .. } if is_file => &[EIO],
+        Kind::Lock(lock) if lock.blocks => &[EINTR, ENOLCK],
+        Kind::Lock(_) => &[EAGAIN, ENOLCK],
+        Kind::MakePipe { .. } => &[EMFILE, ENFILE],
+        Kind::Poll { .. } | Kind::Wait { blocks: true, .. } | Kind::AwaitSignal { blocks: true, .. } => {
+            &[EINTR]
+        }
+        _ => &[],
+    };
+    errors.to_vec()
+}
+
+/// `12 openat(d.pid.tmp, O_RDWR|O_CREAT) ENOSPC: it has ended, and d.pid.tmp is left`
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.at, self.operation)?;
+        if let Some(errno) = self.errno {
+            write!(f, " {errno:?}")?;
+        }
+        write!(f, ": {}", self.broken.as_deref().unwrap_or("right"))
+    }
+}

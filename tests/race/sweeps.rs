@@ -1,0 +1,82 @@
+//! One start, disturbed at each of its operations.
+
+use crate::peers::{Missing, program};
+use crate::support::turn;
+use daemonproof::explore::sweep::Case;
+use daemonproof::prelude::*;
+use rstest::rstest;
+
+fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
+    let race = sandbox.race_helper(name).pidfile("--pidfile={pidfile}");
+    arguments.split_whitespace().fold(race, Race::arg)
+}
+
+#[rstest]
+fn the_reference_survives(
+    #[values(Blow::Kill, Blow::Terminate, Blow::Fail)] blow: Blow,
+    #[values(
+        (Scenario::Start, ""),
+        (Scenario::Start, "--detach"),
+        (Scenario::Start, "--monitor"),
+        (Scenario::Start, "--detach --monitor"),
+        (Scenario::Stale, ""),
+        (Scenario::Stale, "--detach --monitor"),
+        (Scenario::Stale, "--overwrite-pidfile")
+    )]
+    how: (Scenario, &str),
+) {
+    let _turn = turn();
+    let (scenario, mode) = how;
+    let sandbox = Sandbox::new().unwrap();
+    let found = start(&sandbox, "reference", mode).scenario(scenario).sweep(blow).run();
+    found.assert_survives();
+    assert!(found.operations > 25 && found.cases.len() > found.operations, "{found:?}");
+}
+
+#[rstest]
+#[case(Blow::Kill, "defective", "--defect=stale-refused", "the next start does not come up: exit 1: ")]
+#[case(Blow::Kill, "defective", "--defect=leaves-marker", "the next start does not come up: exit 1: ")]
+#[case(
+    Blow::Fail,
+    "defective",
+    "--detach --defect=failure-exits-0",
+    "its command exited 0, and nothing runs"
+)]
+#[case(Blow::Fail, "defective", "--defect=silent-failure", "its command: exit 1, without a word")]
+fn a_wrong_daemon_is_found_out(
+    #[case] blow: Blow,
+    #[case] name: &str,
+    #[case] arguments: &str,
+    #[case] wrong: &str,
+) {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let sweep = || start(&sandbox, name, arguments).sweep(blow);
+    let found = sweep().run();
+    let is_it = |case: &&Case| case.broken.as_ref().is_some_and(|broken| broken.starts_with(wrong));
+    let case = found.cases.iter().find(is_it).unwrap_or_else(|| panic!("{found:?}"));
+    // The same again, all of it and this one alone.
+    assert_eq!(sweep().run().cases, found.cases);
+    let alone = case.errno.into_iter().fold(sweep().at(case.at), Sweep::errno);
+    assert_eq!(alone.run().cases, std::slice::from_ref(case));
+}
+
+/// It is ready to be told to end when its pidfile is there, and not before.
+#[test]
+fn what_is_left_in_the_middle_is_found() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let script = "echo $$ >$1.new; mv $1.new $1; trap 'rm $1; exit 0' TERM; while :; do sleep 1000; done";
+    let found = sandbox.race("sh").args(["-c", script, "sh", "{pidfile}"]).sweep(Blow::Terminate).run();
+    let is_left = |case: &Case| case.to_string().ends_with("it has ended, and daemon.pid.new is left");
+    assert!(found.broken().any(is_left), "{found:?}");
+}
+
+#[test]
+fn ovsdb_server_can_be_killed_at_any_time() {
+    let _turn = turn();
+    let Some(server) = Missing::skip(program("ovsdb-server")) else { return };
+    let sandbox = Sandbox::new().unwrap();
+    let race = sandbox.race(server).args(["--no-db", "--pidfile={pidfile}", "--unixctl=none"]);
+    race.sweep(Blow::Kill).run().assert_survives();
+}
