@@ -3,6 +3,7 @@
 #![cfg(feature = "harness")]
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
+mod awaiting;
 mod contending;
 mod crashing;
 mod full;
@@ -18,4 +19,3 @@ mod rundir;
 mod support;
 mod threads;
 mod user;
-mod waiting;

@@ -8,11 +8,11 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use rstest::rstest;
 
+use crate::awaiting::{mutex, open_guard};
 use crate::support::{
     BOTH, DETACHED, FOREGROUND, MODES, MONITORED, as_ordinary_user, assert_clean, assert_owns, facts, fails,
     guard, is_refused, is_root, own_pid, reference, sandbox, set_mode, start, wait_for_text,
 };
-use crate::waiting::{mutex, open_guard};
 
 /// At a moment at which no start is publishing: a daemon that has just done so is inside its section for a few
 /// system calls more, and fails if the guard goes meanwhile.

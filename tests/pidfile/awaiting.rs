@@ -1,4 +1,5 @@
 //! While somebody is within the few system calls that change names, the others wait for it, but not for ever.
+//! These tests take longer than those beside them, and are run in the order of their names: so it begins with an a.
 
 use std::fs::File;
 use std::os::fd::AsFd;
