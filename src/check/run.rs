@@ -308,12 +308,23 @@ impl<'a> Run<'a> {
         self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(facts)));
     }
 
+    /// What `look` sees and, if the daemon has a clock of its own, whether all of its processes were asleep all the while:
+    /// until time passes, what was seen then is how it stays.
+    pub(super) fn calmly<T>(&self, look: impl FnOnce() -> Result<T, No>) -> Result<(T, bool), No> {
+        let Some(clock) = self.subject.clock() else {
+            return Ok((look()?, true));
+        };
+        let quiet = clock.quiet();
+        let seen = look()?;
+        Ok((seen, quiet.is_some() && clock.quiet() == quiet))
+    }
+
     /// Looks until `settled` is content, or for as long as a daemon may take to settle.
     pub(super) fn settled_when(&self, mut settled: impl FnMut(&Facts) -> bool) -> Result<Facts, No> {
         let mut last = None;
         let look = || -> Result<Option<()>, No> {
-            let now = self.facts()?;
-            let content = now.as_ref().is_some_and(&mut settled);
+            let (now, calm) = self.calmly(|| self.facts())?;
+            let content = now.as_ref().is_some_and(&mut settled) && calm;
             // A daemon that has just ended is what the last look shows.
             last = now;
             Ok(content.then_some(()))

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
-use crate::fixture::{Clock, Deadline};
+use crate::fixture::Deadline;
 use crate::observe::{Process, State, since_boot};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -245,17 +245,16 @@ fn intrude(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid) -> Result<
 /// Waits until the monitor has taken note of the death of `dead` and sleeps; false if it restarts the daemon first.
 pub(super) fn is_asleep_without(run: &Run<'_>, dead: Pid, monitor: Pid) -> Result<bool, No> {
     let look = || -> Result<Option<bool>, No> {
-        // With a clock of its own it is known when all of its processes are asleep. Otherwise the monitor may be asleep because
-        // it has just started the next daemon.
-        let quiet = run.subject.clock().map(Clock::quiet);
-        if !is_without_daemon(run.facts()?, monitor) {
-            return Ok(Some(false));
-        }
-        let (dead, monitor) = (Process::of(dead)?, Process::of(monitor)?);
-        let asleep = monitor.present().is_some_and(|monitor| monitor.state == State::Sleeping);
-        let all_asleep =
-            quiet.is_none_or(|quiet| quiet.is_some() && run.subject.clock().map(Clock::quiet) == Some(quiet));
-        Ok((dead.is_gone() && asleep && all_asleep).then_some(true))
+        // On the machine's clock it may be asleep because it has just started the next daemon.
+        let (found, calm) = run.calmly(|| {
+            if !is_without_daemon(run.facts()?, monitor) {
+                return Ok(Some(false));
+            }
+            let (dead, monitor) = (Process::of(dead)?, Process::of(monitor)?);
+            let asleep = monitor.present().is_some_and(|monitor| monitor.state == State::Sleeping);
+            Ok((dead.is_gone() && asleep).then_some(true))
+        })?;
+        Ok(found.filter(|without| calm || !without))
     };
     run.subject.wait_until("the monitor to wait", Deadline::by_its_clock(run.timeout()), look)
 }
