@@ -66,8 +66,9 @@ fn swept(request: &SweepRequest, outputs: &Outputs) -> Result<SweepOutcome, Stri
         interrupt.flow().is_continue()
     };
     let sandbox = Sandbox::new().map_err(|error| error.to_string())?;
-    let outcome = sweep(request, &sandbox, &mut report).map_err(|error| error.to_string())?;
+    let outcome = sweep(request, &sandbox, &mut report);
     bar.finish_and_clear();
+    let outcome = outcome.map_err(|error| error.to_string())?;
     match outcome.cases.is_empty() && outcome.stopped.is_none() {
         true => Err(nothing(request, &outcome)),
         false => Ok(outcome),
