@@ -405,23 +405,22 @@ impl<'a> Lab<'a> {
         self.foreground.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
+    fn monitored_up_and_down(&self, whom: impl Fn(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
+        self.usual()?;
+        self.on_its_clock(self.driving.monitored()?, |run| self.up_and_down(run, &whom))
+    }
+
     /// With a monitor, the daemon told to stop.
     pub(super) fn supervised(&self) -> Result<&UpAndDown, No> {
-        let mode = self.driving.monitored()?;
-        let make = || {
-            self.usual()?;
-            self.on_its_clock(mode, |run| self.up_and_down(run, |facts| Some(facts.to_stop())))
-        };
+        self.driving.monitored()?;
+        let make = || self.monitored_up_and_down(|facts| Some(facts.to_stop()));
         self.supervised.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
     /// With a monitor, and that told to stop.
     pub(super) fn monitor_stopped(&self) -> Result<&UpAndDown, No> {
-        let mode = self.driving.monitored()?;
-        let make = || {
-            self.usual()?;
-            self.on_its_clock(mode, |run| self.up_and_down(run, |facts| facts.monitor))
-        };
+        self.driving.monitored()?;
+        let make = || self.monitored_up_and_down(|facts| facts.monitor);
         self.monitor_stopped.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
