@@ -16,7 +16,7 @@ use super::place::Thing;
 use super::race::Invariant;
 use super::random::Random;
 use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation};
-use super::scene::prepare;
+use super::scene::{prepare, with_sockets_if_needed};
 use super::schedule::Schedule;
 use super::search::execute;
 use super::strategy::{Strategy, Trace};
@@ -64,10 +64,7 @@ pub(super) fn explore(
     added: &Added,
     report: &mut Report<'_>,
 ) -> Result<RaceOutcome, ExploreError> {
-    match explored(request, sandbox, added, report, false) {
-        Err(ExploreError::Connects) => explored(request, sandbox, added, report, true),
-        other => other,
-    }
+    with_sockets_if_needed(|sockets| explored(request, sandbox, added, report, sockets))
 }
 
 fn explored(

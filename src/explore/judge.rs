@@ -233,17 +233,18 @@ impl Lab {
         all
     }
 
-    /// The names in the rundir, with the number of each process replaced by a letter that is the same for all.
+    /// The names in the rundir, without what tells those of one instance from those of another.
     pub(crate) fn names_left(&self) -> BTreeSet<String> {
+        self.state().names.into_iter().map(|(name, _)| self.nameless(&name)).collect()
+    }
+
+    /// A name without that: "tmpB" and "tmpB.1", "1.socket" and "2.socket" are the same file of two instances.
+    pub(super) fn nameless(&self, name: &str) -> String {
         let last = letter(self.scene.programs.len() - 1);
-        let nameless = |name: String| {
-            // "tmpB" and "tmpB.1", "1.socket" and "2.socket" are the same file of two instances.
-            let own = |c: char| ("A"..=last.as_str()).contains(&c.to_string().as_str());
-            let part =
-                |part: &str| part.trim_end_matches(own).trim_matches(|c: char| c.is_ascii_digit()).to_owned();
-            name.split('.').map(part).collect::<Vec<_>>().join(".")
-        };
-        self.state().names.into_iter().map(|(name, _)| nameless(name)).collect()
+        let own = |c: char| ("A"..=last.as_str()).contains(&c.to_string().as_str());
+        let part =
+            |part: &str| part.trim_end_matches(own).trim_matches(|c: char| c.is_ascii_digit()).to_owned();
+        name.split('.').map(part).collect::<Vec<_>>().join(".")
     }
 
     /// Tells everybody to stop and waits; what lies about then that should not.

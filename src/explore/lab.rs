@@ -116,8 +116,6 @@ pub(crate) struct Lab {
     pub(crate) states: Option<Vec<State>>,
     /// What the next operation fails with.
     pub(super) fault: Option<Errno>,
-    /// The names in the rundir before anything was started, as [`Lab::names_left`] has them.
-    pub(super) names_before: BTreeSet<String>,
 }
 
 /// What bounds one execution.
@@ -171,7 +169,6 @@ impl Lab {
             broken: Vec::new(),
             states: None,
             fault: None,
-            names_before: BTreeSet::new(),
             scene,
         })
     }
@@ -220,7 +217,6 @@ impl Lab {
     pub(super) fn begin_alone(&mut self) -> Result<(), ExploreError> {
         self.clean()?;
         self.told = true;
-        self.names_before = self.names_left();
         self.join(0)
     }
 

@@ -21,6 +21,16 @@ use super::search::execute;
 use crate::fixture::{CommandLine, Placeholder, Sandbox};
 use crate::trace::Program;
 
+/// Runs something without following sockets and, if it turns out that a program connects to another, once more with them.
+pub(super) fn with_sockets_if_needed<T>(
+    mut run: impl FnMut(bool) -> Result<T, ExploreError>,
+) -> Result<T, ExploreError> {
+    match run(false) {
+        Err(ExploreError::Connects) => run(true),
+        other => other,
+    }
+}
+
 /// Watches one instance alone, and makes the scene of all of them. Sockets cost many executions, so they are followed
 /// only if somebody connects.
 pub(crate) fn prepare(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, ExploreError> {

@@ -17,7 +17,7 @@ use super::footprint::Footprint;
 use super::judge::Outcome;
 use super::lab::{Lab, Scene};
 use super::operation::{Kind, Operation};
-use super::scene::prepare;
+use super::scene::{prepare, with_sockets_if_needed};
 use super::schedule::{ScenarioKind, Setup};
 use super::system::{System, TaskId};
 use crate::fixture::Sandbox;
@@ -30,8 +30,7 @@ pub enum Blow {
     /// own the pidfile.
     Kill,
     /// All of its processes are sent SIGTERM when one of them is about to make the operation, which it may still make: they
-    /// must end, and leave nothing that a stop of the
-    /// finished daemon does not leave.
+    /// must end, and leave nothing that a stop of the finished daemon does not leave.
     Terminate,
     /// The operation fails, once with each error that it can give there. The daemon must come up all the same and be right,
     /// or the command fail, say something, and leave no process and no file.
@@ -186,10 +185,7 @@ pub fn sweep(
     sandbox: &Sandbox,
     report: &mut SweepReport<'_>,
 ) -> Result<SweepOutcome, ExploreError> {
-    match swept(request, sandbox, report, false) {
-        Err(ExploreError::Connects) => swept(request, sandbox, report, true),
-        other => other,
-    }
+    with_sockets_if_needed(|sockets| swept(request, sandbox, report, sockets))
 }
 
 fn swept(
@@ -237,7 +233,7 @@ impl Lab {
     fn moments(&mut self) -> Result<Vec<Moment>, ExploreError> {
         self.begin_alone()?;
         let mut moments = Vec::new();
-        while let Some(task) = self.choices()?.enabled.first().copied() {
+        while let Some(task) = self.next()? {
             let process = self.family.process_of(task).map_or(0, |process| process.pid.as_raw());
             let errors = self.standing_before(task).map_or_else(Vec::new, |next| errors(next, process));
             self.step(task)?;
@@ -273,8 +269,12 @@ impl Lab {
         &mut self,
         run: impl FnOnce(&mut Self) -> Result<Option<String>, ExploreError>,
     ) -> Result<Option<String>, ExploreError> {
+        use ExploreError::{Stuck, TooManyOperations, TooManyProcesses};
         match run(self) {
-            Err(error) if error.is_limit() => Ok(Some(error.to_string())),
+            // Not so that it cannot be followed: then nothing is known about it.
+            Err(error @ (Stuck { .. } | TooManyOperations { .. } | TooManyProcesses { .. })) => {
+                Ok(Some(error.to_string()))
+            }
             found => found,
         }
     }
@@ -283,15 +283,20 @@ impl Lab {
     fn start_alone(&mut self, operations: usize) -> Result<Option<TaskId>, ExploreError> {
         self.begin_alone()?;
         for _ in 0..operations {
-            let Some(task) = self.choices()?.enabled.first().copied() else { return Ok(None) };
+            let Some(task) = self.next()? else { return Ok(None) };
             self.step(task)?;
         }
+        self.next()
+    }
+
+    /// Who goes next where the order does not matter.
+    fn next(&mut self) -> Result<Option<TaskId>, ExploreError> {
         Ok(self.choices()?.enabled.first().copied())
     }
 
     /// Lets everybody go on until nobody can.
     fn run_out(&mut self) -> Result<(), ExploreError> {
-        while let Some(task) = self.choices()?.enabled.first().copied() {
+        while let Some(task) = self.next()? {
             self.step(task)?;
         }
         Ok(())
@@ -328,7 +333,7 @@ impl Lab {
         Ok(self.neither_up_nor_failed())
     }
 
-    fn not_restarted(&mut self) -> Option<String> {
+    fn not_restarted(&self) -> Option<String> {
         let outcomes = self.outcomes();
         let next = &outcomes[1];
         if next.running {
@@ -338,7 +343,7 @@ impl Lab {
         Some(format!("the next start does not come up: {}", told(next)))
     }
 
-    fn not_stopped(&mut self) -> Option<String> {
+    fn not_stopped(&self) -> Option<String> {
         let outcome = self.outcomes().swap_remove(0);
         match outcome.alive {
             true => Some(RUNS.into()),
@@ -346,7 +351,7 @@ impl Lab {
         }
     }
 
-    fn neither_up_nor_failed(&mut self) -> Option<String> {
+    fn neither_up_nor_failed(&self) -> Option<String> {
         let outcomes = self.outcomes();
         let outcome = &outcomes[0];
         if outcome.running {
@@ -372,7 +377,10 @@ impl Lab {
     /// What lies about that was not there before, and that a finished daemon which is told to stop does not leave.
     fn left(&self) -> Option<String> {
         let mut left = self.names_left();
-        left.retain(|name| !self.scene.watch.leaves.contains(name) && !self.names_before.contains(name));
+        left.retain(|name| !self.scene.watch.leaves.contains(name));
+        for before in &self.scene.initial {
+            left.remove(&self.nameless(&before.name.to_string_lossy()));
+        }
         let left: Vec<_> = left.into_iter().collect();
         (!left.is_empty()).then(|| format!("it has ended, and {} is left", left.join(" and ")))
     }
