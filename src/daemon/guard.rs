@@ -36,9 +36,11 @@ struct Record {
 }
 
 impl Record {
+    /// The first line. What may follow it was there before the line was written, and is nobody's.
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let (generation, pid) = text.strip_suffix('\n')?.split_once(' ')?;
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let text = std::str::from_utf8(bytes.get(..end)?).ok()?;
+        let (generation, pid) = text.split_once(' ')?;
         let generation = generation.parse().ok()?;
         let record = Self { generation, pid: pid.trim_start().parse().ok()? };
         (0..=LAST_GENERATION).contains(&generation).then_some(record)
@@ -354,6 +356,8 @@ mod tests {
         {
             assert_eq!(Record::parse(record.text().as_bytes()), Some(record));
             assert_eq!(record.text().len(), 31);
+            let over_a_longer_text = [record.text().as_bytes(), b"rubbish\n\xff"].concat();
+            assert_eq!(Record::parse(&over_a_longer_text), Some(record));
         }
     }
 
