@@ -173,15 +173,42 @@ fn leftovers(rundir: &Path, pids: &[i32]) -> Result<Vec<InitialFile>, ExploreErr
     Ok(files)
 }
 
-/// A text in which each number of a dead process stands for nobody, now and later.
+/// A text in which each number of a dead process stands for nobody, now and later. A column stays as wide as it was.
 fn without_pids(content: Vec<u8>, pids: &[i32], nobody: &str) -> Vec<u8> {
     let Ok(text) = str::from_utf8(&content) else { return content };
-    let mut words: Vec<&str> = text.split_inclusive(|c: char| !c.is_ascii_digit()).collect();
-    let mut owned = Vec::new();
-    for word in &mut words {
+    let mut owned = String::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
         let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let is_pid = pids.iter().any(|pid| digits == pid.to_string());
-        owned.push(if is_pid { word.replace(digits, nobody) } else { (*word).to_owned() });
+        let number = digits.trim_start_matches('0');
+        if !pids.iter().any(|pid| number == pid.to_string()) {
+            owned.push_str(word);
+            continue;
+        }
+        let wider = nobody.len().saturating_sub(digits.len());
+        let blanks = owned.len() - owned.trim_end_matches(' ').len();
+        // One blank parts it from what comes before.
+        owned.truncate(owned.len() - wider.min(blanks.saturating_sub(1)));
+        owned.extend(std::iter::repeat_n('0', digits.len().saturating_sub(nobody.len())));
+        owned.push_str(nobody);
+        owned.push_str(&word[digits.len()..]);
     }
-    owned.concat().into_bytes()
+    owned.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_pids;
+
+    #[test]
+    fn nobody_has_the_number_and_columns_stay_as_wide() {
+        let replaced = |text: &str| {
+            let replaced = without_pids(text.as_bytes().to_vec(), &[812, 40213], "4194304");
+            String::from_utf8(replaced).unwrap()
+        };
+        assert_eq!(replaced("812\n"), "4194304\n");
+        assert_eq!(replaced("pid 812, 813 and 40213"), "pid 4194304, 813 and 4194304");
+        assert_eq!(replaced("0001        812\n"), "0001    4194304\n");
+        assert_eq!(replaced("0001  40213\n"), "0001 4194304\n");
+        assert_eq!(replaced("0000040213 8120"), "0004194304 8120");
+    }
 }
