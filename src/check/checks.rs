@@ -1,9 +1,9 @@
 //! The families, in the order in which they are judged and shown.
 
 use super::catalogue::Check;
-use super::{detach, fds, lock, monitor, pidfile, restart, stale, startup, stdio, stop};
+use super::{crash, detach, fault, fds, lock, monitor, pidfile, race, restart, stale, startup, stdio, stop};
 
-pub(super) static FAMILIES: [&[Check]; 10] = [
+pub(super) static FAMILIES: [&[Check]; 13] = [
     detach::CHECKS,
     startup::CHECKS,
     stdio::CHECKS,
@@ -14,4 +14,7 @@ pub(super) static FAMILIES: [&[Check]; 10] = [
     stop::CHECKS,
     monitor::CHECKS,
     restart::CHECKS,
+    race::CHECKS,
+    crash::CHECKS,
+    fault::CHECKS,
 ];

@@ -9,6 +9,11 @@ use std::time::Duration;
 /// How long each wait lasts unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So that all of them stay under a minute.
+const SEARCH: Duration = Duration::from_secs(6);
+
+const DEEP_SEARCH: Duration = Duration::from_secs(300);
+
 /// How a daemon is driven: its command, and which argument switches on what.
 ///
 /// Without an argument the mode is not driven, and the checks that are about it do not apply. An empty
@@ -25,6 +30,8 @@ pub struct Driving {
     pub(super) declared: Declared,
     pub(super) timeout: Duration,
     pub(super) real_time: bool,
+    pub(super) deep: bool,
+    pub(super) search_limit: Option<Duration>,
 }
 
 /// In which mode a daemon is started.
@@ -72,6 +79,8 @@ impl Driving {
             declared: Declared::default(),
             timeout: TIMEOUT,
             real_time: false,
+            deep: false,
+            search_limit: None,
         }
     }
 
@@ -102,6 +111,25 @@ impl Driving {
     pub fn real_time(mut self) -> Self {
         self.real_time = true;
         self
+    }
+
+    /// Searches and sweeps (the families `race`, `crash` and `fault`) in every mode, with three instances too, and for longer.
+    /// What cannot be explored to the end then counts as not judged, not as skipped.
+    #[must_use]
+    pub fn deep(mut self) -> Self {
+        self.deep = true;
+        self
+    }
+
+    /// How long each search and each sweep may take; 6 s by default, 5 min if it is [`deep`](Self::deep).
+    #[must_use]
+    pub fn search_for(mut self, limit: Duration) -> Self {
+        self.search_limit = Some(limit);
+        self
+    }
+
+    pub(super) fn search_limit(&self) -> Duration {
+        self.search_limit.unwrap_or(if self.deep { DEEP_SEARCH } else { SEARCH })
     }
 
     pub(super) fn has_pidfile(&self) -> bool {

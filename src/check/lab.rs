@@ -2,6 +2,7 @@
 
 use super::catalogue::Check;
 use super::driving::{Driving, Mode};
+use super::exploring::Swept;
 use super::facts::Facts;
 use super::outcome::{Finding, No, Report, cannot_tell, does_not_apply};
 use super::run::{Down, Outcome, Patience, Run, Start, describe};
@@ -52,7 +53,7 @@ pub fn judge(
     Ok(report)
 }
 
-type Once<T> = OnceCell<Result<T, No>>;
+pub(super) type Once<T> = OnceCell<Result<T, No>>;
 
 /// Where the daemon is driven.
 pub(super) struct Lab<'a> {
@@ -70,6 +71,8 @@ pub(super) struct Lab<'a> {
     monitor_stopped: Once<UpAndDown>,
     series: Once<Series>,
     overwritten: Once<Overwritten>,
+    /// One for each blow.
+    pub(super) swept: [Once<Swept>; 3],
     /// Why restarts are judged on the machine's clock.
     real_time: OnceCell<String>,
 }
@@ -172,6 +175,7 @@ impl<'a> Lab<'a> {
             monitor_stopped: OnceCell::new(),
             series: OnceCell::new(),
             overwritten: OnceCell::new(),
+            swept: Default::default(),
             real_time,
         }
     }

@@ -25,9 +25,12 @@
 
 mod catalogue;
 mod checks;
+mod crash;
 mod detach;
 mod driving;
+mod exploring;
 mod facts;
+mod fault;
 mod fds;
 mod lab;
 mod lock;
@@ -35,6 +38,7 @@ mod monitor;
 mod outcome;
 mod pidfile;
 mod profile;
+mod race;
 mod restart;
 mod run;
 mod series;

@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         sandbox: &Sandbox,
         start: Start,
     ) -> Result<Self, FixtureError> {
-        let directory = starting_directory(sandbox);
+        let directory = sandbox.starting_directory()?;
         let (marker, passed) = marker()?;
         let command = driving.command_in(start.mode).args(start.extra);
         let mut options = start.options.instance(start.instance).cwd(&directory);
@@ -513,17 +513,6 @@ fn tail(text: &str) -> String {
         Some((end, _)) => format!("{}…", &tail[..end]),
         None => tail,
     }
-}
-
-/// The caller's, so that relative names in the command lead where the caller means; one of its own if a daemon
-/// that leaves it could not be told from one that stays.
-fn starting_directory(sandbox: &Sandbox) -> PathBuf {
-    let own = || {
-        let directory = sandbox.outdir().join("started-here");
-        let _ = fs::create_dir(&directory);
-        directory
-    };
-    std::env::current_dir().ok().filter(|directory| directory.parent().is_some()).unwrap_or_else(own)
 }
 
 /// A pipe: which one it is, and its writing end.

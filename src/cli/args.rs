@@ -102,6 +102,9 @@ pub(super) struct DriveArgs {
     /// Judge restarts on the machine's clock, not on one that jumps to the end of each wait
     #[arg(long)]
     pub(super) real_time: bool,
+    /// Search and sweep in every mode, with three instances too, up to five minutes each
+    #[arg(long)]
+    pub(super) deep: bool,
 }
 
 /// Which checks.

@@ -143,6 +143,7 @@ impl Plan {
             modes.iter().fold(driving, |driving, (name, argument)| switched(driving, name, argument));
         let driving = args.timeout.into_iter().fold(driving, Driving::timeout);
         let driving = if args.real_time { driving.real_time() } else { driving };
+        let driving = if args.deep { driving.deep() } else { driving };
         Ok(Self { driving, command, modes, obstacle })
     }
 }

@@ -192,6 +192,7 @@ fn request(setup: Setup, args: &SearchArgs) -> Result<RaceRequest, Failure> {
         jobs: args.jobs.map_or_else(processors, Into::into),
         shard: args.shard,
         stop_on_first: args.stop_on_first,
+        only: Vec::new(),
         save: Some(args.save.clone()),
     })
 }

@@ -156,7 +156,7 @@ impl<'a> Document<'a> {
             operation: &case.operation,
             errno: case.errno.map(|errno| format!("{errno:?}")),
             outcome: if case.broken.is_some() { "fail" } else { "pass" },
-            detail: case.broken.as_deref().unwrap_or_default(),
+            detail: case.broken.as_ref().map_or("", |harm| &harm.sentence),
         };
         Document {
             verdict: judged.verdict,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::error::ExploreError;
 use super::exhaustive::{Exhaustive, Reduction};
 use super::explain;
-use super::judge::Broken;
+use super::judge::{Broken, INVARIANTS, NO_LITTER};
 use super::lab::{Lab, Scene};
 use super::pct::Pct;
 use super::place::Thing;
@@ -64,6 +64,11 @@ pub(super) fn explore(
     added: &Added,
     report: &mut Report<'_>,
 ) -> Result<RaceOutcome, ExploreError> {
+    let is_known =
+        |name: &&String| INVARIANTS.contains(&name.as_str()) || added.iter().any(|(added, _)| added == *name);
+    if let Some(name) = request.only.iter().find(|name| !is_known(name)) {
+        return Err(ExploreError::NoInvariant { name: name.clone() });
+    }
     with_sockets_if_needed(|sockets| explored(request, sandbox, added, report, sockets))
 }
 
@@ -232,9 +237,11 @@ impl Search<'_> {
             ending = Some(lab.ending(&outcomes));
         }
         // What lies about in the end depends on how the execution ended, so once for each ending is enough.
-        if ending.as_ref().is_some_and(|ending| !self.tally().endings.contains(ending)) {
+        let is_new = ending.as_ref().is_some_and(|ending| !self.tally().endings.contains(ending));
+        if is_new && self.request.judges(NO_LITTER) {
             broken.extend(lab.litter());
         }
+        broken.retain(|broken| self.request.judges(&broken.invariant));
         let mut tally = self.tally();
         tally.executions += 1;
         tally.pruned += u64::from(!trace.ended);

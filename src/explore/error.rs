@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
+use super::judge::INVARIANTS;
 use super::search::Failure;
 use super::strategy::Divergence;
 use crate::fixture::FixtureError;
@@ -92,6 +93,12 @@ pub enum ExploreError {
     NullByte {
         /// The argument.
         text: std::ffi::OsString,
+    },
+    /// There is no invariant of this name.
+    #[error("no invariant {name:?}; there are {}, and those that were added", INVARIANTS.join(", "))]
+    NoInvariant {
+        /// What was asked for.
+        name: String,
     },
     /// A schedule could not be saved.
     #[error(transparent)]

@@ -256,7 +256,7 @@ impl Lab {
         let left: Vec<_> = self.names_left().difference(&self.scene.watch.leaves).cloned().collect();
         let sentence =
             format!("when all have been told to stop and are gone, {} is still there", left.join(" and "));
-        (!left.is_empty()).then_some(Broken { invariant: "no-litter".into(), sentence, after })
+        (!left.is_empty()).then_some(Broken { invariant: NO_LITTER.into(), sentence, after })
     }
 
     fn final_state(&self, outcomes: &[Outcome]) -> FinalState {
@@ -450,6 +450,12 @@ impl Lab {
         state
     }
 }
+
+/// All that are judged unless somebody wants fewer.
+pub(crate) const INVARIANTS: [&str; 6] =
+    ["at-most-one-running", "running-owns-pidfile", GARBAGE, "someone-runs", "losers-fail", NO_LITTER];
+
+pub(crate) const NO_LITTER: &str = "no-litter";
 
 const GARBAGE: &str = "reader-never-sees-garbage";
 

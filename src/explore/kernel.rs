@@ -198,6 +198,11 @@ pub(crate) fn stops(signal: i32) -> bool {
     (1..=64).contains(&signal) && STOPPING & bit(signal) != 0
 }
 
+const FAULTS: u64 = bit(libc::SIGSEGV) | bit(libc::SIGBUS) | bit(libc::SIGFPE) | bit(libc::SIGILL);
+
+/// nptl(7)
+const OF_GLIBC: u64 = bit(32) | bit(33);
+
 pub(crate) const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
@@ -218,6 +223,12 @@ impl Signals {
             *set |= u64::from_str_radix(value, 16).unwrap_or_default();
         }
         found
+    }
+
+    /// Whether a handler could interrupt a call: not one that answers to what the task itself has done, nor those by which
+    /// glibc reaches other threads, after which calls are begun again.
+    pub(crate) fn can_interrupt(&self) -> bool {
+        self.caught & !self.blocked & !(FAULTS | OF_GLIBC) != 0
     }
 
     /// The signals that do nothing when they arrive.

@@ -132,6 +132,7 @@ impl Race {
             jobs: 1,
             shard: None,
             stop_on_first: false,
+            only: Vec::new(),
             save: None,
         };
         let mut race = Race { sandbox, request, odd: None, invariants: Vec::new() };
@@ -228,6 +229,12 @@ impl Race {
         /// Stops at the first broken invariant.
         stop_on_first: bool => request.stop_on_first
     }
+    /// Judges by this invariant only, for instance `at-most-one-running`, or by several if it is called again.
+    pub fn only(mut self, invariant: impl Into<String>) -> Self {
+        self.request.only.push(invariant.into());
+        self
+    }
+
     setting! {
         /// Saves the schedule of each violation in a directory.
         save_in: PathBuf => request.save

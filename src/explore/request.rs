@@ -26,6 +26,8 @@ pub struct RaceRequest {
     pub shard: Option<Shard>,
     /// The search ends at the first violation.
     pub stop_on_first: bool,
+    /// The names of the invariants that are judged; all, if there is none.
+    pub only: Vec<String>,
     /// Where the schedules of violations are saved, created if need be.
     pub save: Option<PathBuf>,
 }
@@ -113,6 +115,13 @@ pub struct ReplayOutcome {
     pub diverged: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl RaceRequest {
+    /// Whether the invariant of this name is judged.
+    pub(crate) fn judges(&self, invariant: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == invariant)
+    }
 }
 
 impl StrategyKind {

@@ -122,7 +122,7 @@ fn program(setup: &Setup, sandbox: &Sandbox, index: usize) -> Result<Program, Ex
         path: text(path.as_os_str())?,
         args: std::iter::once(arg0).chain(&command.args).map(|arg| text(arg)).collect::<Result<_, _>>()?,
         env: unique(&command.env).into_iter().map(pair).collect::<Result<_, _>>()?,
-        directory: text(outdir.as_os_str())?,
+        directory: text(sandbox.starting_directory()?.as_os_str())?,
         stdout: text(output("stdout").as_os_str())?,
         stderr: text(output("stderr").as_os_str())?,
         umask: Mode::from_bits_truncate(0o022),

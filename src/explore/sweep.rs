@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::error::ExploreError;
 use super::explain::ended;
 use super::footprint::Footprint;
 use super::judge::Outcome;
+use super::kernel::Signals;
 use super::lab::{Lab, Scene};
 use super::operation::{Kind, Operation};
 use super::scene::{prepare, with_sockets_if_needed};
@@ -60,7 +62,29 @@ pub struct Case {
     /// The error that it gave.
     pub errno: Option<Errno>,
     /// What is wrong afterwards; none if nothing is.
-    pub broken: Option<String>,
+    pub broken: Option<Harm>,
+}
+
+/// What is wrong after a disturbed start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Harm {
+    /// How bad it is.
+    pub kind: HarmKind,
+    /// What was found: `it still runs`.
+    pub sentence: String,
+}
+
+/// How bad it is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HarmKind {
+    /// The next start does not come up, or does not own the pidfile.
+    Lasting,
+    /// It says that it has failed and runs, says that it runs and does not, does not own its pidfile, hangs or crashes.
+    Wrong,
+    /// It has failed without a word.
+    Silent,
+    /// It has failed, or ended, and left files that do not harm the next start.
+    Litter,
 }
 
 /// What came of all of them.
@@ -206,7 +230,7 @@ fn swept(
     let mut moments = lab.moments()?;
     let operations = moments.len();
     if request.blow == Blow::Terminate
-        && lab.struck(operations + 1, Blow::Terminate)?.as_deref() == Some(RUNS)
+        && lab.struck(operations + 1, Blow::Terminate)?.is_some_and(|harm| harm.sentence == RUNS)
     {
         return Err(ExploreError::NeverDown);
     }
@@ -267,13 +291,13 @@ impl Lab {
     /// What `run` finds; that the program does not come to rest is a finding, too.
     fn judged(
         &mut self,
-        run: impl FnOnce(&mut Self) -> Result<Option<String>, ExploreError>,
-    ) -> Result<Option<String>, ExploreError> {
+        run: impl FnOnce(&mut Self) -> Result<Option<Harm>, ExploreError>,
+    ) -> Result<Option<Harm>, ExploreError> {
         use ExploreError::{Stuck, TooManyOperations, TooManyProcesses};
         match run(self) {
             // Not so that it cannot be followed: then nothing is known about it.
             Err(error @ (Stuck { .. } | TooManyOperations { .. } | TooManyProcesses { .. })) => {
-                Ok(Some(error.to_string()))
+                Ok(Some(Harm::wrong(error.to_string())))
             }
             found => found,
         }
@@ -303,7 +327,7 @@ impl Lab {
     }
 
     /// What is wrong after a blow before this operation.
-    fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<String>, ExploreError> {
+    fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<Harm>, ExploreError> {
         self.start_alone(at - 1)?;
         let signal = if blow == Blow::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
         let alive: Vec<_> = self.family.alive(0).iter().map(|process| process.pid).collect();
@@ -315,74 +339,90 @@ impl Lab {
         }
         self.forget_waiting();
         self.run_out()?;
-        if blow == Blow::Terminate {
-            return Ok(self.not_stopped());
+        match blow {
+            Blow::Terminate if self.outcomes()[0].alive => Ok(Some(Harm::wrong(RUNS))),
+            Blow::Terminate => self.left(),
+            _ => Ok(self.after_the_next_start()?.map(|sentence| Harm { kind: HarmKind::Lasting, sentence })),
         }
-        self.join(1)?;
-        self.run_out()?;
-        Ok(self.not_restarted())
     }
 
     /// What is wrong after the failure of this operation.
-    fn failed(&mut self, at: usize, errno: Errno) -> Result<Option<String>, ExploreError> {
+    fn failed(&mut self, at: usize, errno: Errno) -> Result<Option<Harm>, ExploreError> {
         if let Some(task) = self.start_alone(at - 1)? {
             self.fault = Some(errno);
             self.step(task)?;
             self.run_out()?;
         }
-        Ok(self.neither_up_nor_failed())
+        let harm = self.neither_up_nor_failed();
+        let left = if self.outcomes()[0].alive { None } else { self.left()? };
+        Ok(harm.into_iter().chain(left).min_by_key(|harm| harm.kind))
     }
 
-    fn not_restarted(&self) -> Option<String> {
+    /// Starts the program once more; what is wrong then.
+    fn after_the_next_start(&mut self) -> Result<Option<String>, ExploreError> {
+        self.join(1)?;
+        self.run_out()?;
         let outcomes = self.outcomes();
         let next = &outcomes[1];
         if next.running {
             let broken = self.running_broken(&outcomes).into_iter().next();
-            return broken.map(|broken| broken.sentence.replacen("B is", "the next start is", 1));
+            return Ok(broken.map(|broken| broken.sentence.replacen("B is", "the next start is", 1)));
         }
-        Some(format!("the next start does not come up: {}", told(next)))
+        Ok(Some(format!("the next start does not come up: {}", told(next))))
     }
 
-    fn not_stopped(&self) -> Option<String> {
-        let outcome = self.outcomes().swap_remove(0);
-        match outcome.alive {
-            true => Some(RUNS.into()),
-            false => self.left(),
-        }
-    }
-
-    fn neither_up_nor_failed(&self) -> Option<String> {
+    fn neither_up_nor_failed(&self) -> Option<Harm> {
         let outcomes = self.outcomes();
         let outcome = &outcomes[0];
         if outcome.running {
             if let Some(end @ (End::Killed(_) | End::Exited(1..))) = outcome.end {
-                return Some(format!("its command: {}, and the daemon runs", ended(end)));
+                return Some(Harm::wrong(format!("its command: {}, and the daemon runs", ended(end))));
             }
             let broken = self.running_broken(&outcomes).into_iter().next();
-            return broken.map(|broken| broken.sentence.replacen("A is", "it is", 1));
+            return broken.map(|broken| Harm::wrong(broken.sentence.replacen("A is", "it is", 1)));
         }
         match outcome.end {
             _ if outcome.alive => {
-                Some("it hangs: it waits for a lock that it holds itself, or sleeps".into())
+                Some(Harm::wrong("it hangs: it waits for a lock that it holds itself, or sleeps"))
             }
-            Some(End::Exited(0)) => Some("its command exited 0, and nothing runs".into()),
-            Some(end @ End::Killed(_)) => Some(format!("its command: {}", ended(end))),
+            Some(End::Exited(0)) => Some(Harm::wrong("its command exited 0, and nothing runs")),
+            Some(end @ End::Killed(_)) => Some(Harm::wrong(format!("its command: {}", ended(end)))),
             Some(end) if outcome.says.is_empty() => {
-                Some(format!("its command: {}, without a word", ended(end)))
+                let sentence = format!("its command: {}, without a word", ended(end));
+                Some(Harm { kind: HarmKind::Silent, sentence })
             }
-            _ => self.left(),
+            _ => None,
         }
     }
 
     /// What lies about that was not there before, and that a finished daemon which is told to stop does not leave.
-    fn left(&self) -> Option<String> {
+    fn left(&mut self) -> Result<Option<Harm>, ExploreError> {
         let mut left = self.names_left();
         left.retain(|name| !self.scene.watch.leaves.contains(name));
         for before in &self.scene.initial {
             left.remove(&self.nameless(&before.name.to_string_lossy()));
         }
+        if left.is_empty() {
+            return Ok(None);
+        }
         let left: Vec<_> = left.into_iter().collect();
-        (!left.is_empty()).then(|| format!("it has ended, and {} is left", left.join(" and ")))
+        let sentence = format!("it has ended, and {} is left", left.join(" and "));
+        Ok(Some(match self.after_the_next_start()? {
+            Some(wrong) => Harm { kind: HarmKind::Lasting, sentence: format!("{sentence}; {wrong}") },
+            None => Harm { kind: HarmKind::Litter, sentence },
+        }))
+    }
+}
+
+impl Harm {
+    fn wrong(sentence: impl Into<String>) -> Self {
+        Harm { kind: HarmKind::Wrong, sentence: sentence.into() }
+    }
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
     }
 }
 
@@ -431,7 +471,10 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
         }
         _ => &[],
     };
-    errors.to_vec()
+    // A call that is begun again after each interruption tells nobody. These two are never begun again (signal(7)).
+    let tells = matches!(operation.kind, Kind::Poll { .. } | Kind::AwaitSignal { .. });
+    let interrupts = tells || Signals::of(Pid::from_raw(process)).can_interrupt();
+    errors.iter().copied().filter(|errno| *errno != EINTR || interrupts).collect()
 }
 
 /// `12 openat(d.pid.tmp, O_RDWR|O_CREAT) ENOSPC: it has ended, and d.pid.tmp is left`
@@ -441,6 +484,9 @@ impl fmt::Display for Case {
         if let Some(errno) = self.errno {
             write!(f, " {errno:?}")?;
         }
-        write!(f, ": {}", self.broken.as_deref().unwrap_or("right"))
+        match &self.broken {
+            Some(harm) => write!(f, ": {harm}"),
+            None => f.write_str(": right"),
+        }
     }
 }

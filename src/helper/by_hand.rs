@@ -13,6 +13,7 @@ use crate::sys::lock::range;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{F_UNLCK, F_WRLCK};
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, chdir, close, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
 use std::error::Error;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -25,6 +26,8 @@ use std::time::Duration;
 
 /// How long the early exit is early: enough for anyone who looks right after it.
 const EARLY: Duration = Duration::from_millis(1000);
+
+const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Flags {
@@ -75,6 +78,9 @@ impl Daemon {
     }
 
     pub(super) fn run(mut self) -> Outcome {
+        if self.defect == Defect::SigtermLostInStart {
+            ENDING.iter().copied().collect::<SigSet>().thread_block()?;
+        }
         if self.defect != Defect::LeaksDescriptor {
             close_inherited();
         }
@@ -107,6 +113,9 @@ impl Daemon {
         let options = options.write(true).create(true).truncate(false).mode(0o600);
         let guard = options.open(&guard_path)?;
         if guard.try_lock().is_ok() {
+            if self.defect == Defect::MarkerWhileStarting {
+                File::create_new(pidfile.with_extension("starting"))?;
+            }
             return Ok(Some(guard));
         }
         if self.flags.overwrite_pidfile && self.defect != Defect::OverwriteRefused {
@@ -151,7 +160,7 @@ impl Daemon {
 
     /// The daemon itself.
     fn serve(mut self, mut notifier: Notifier) -> Outcome {
-        let fatal: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+        let fatal: SigSet = ENDING.into_iter().collect();
         fatal.thread_block()?;
         if self.defect == Defect::EarlyExit {
             notifier.ready();
@@ -169,10 +178,22 @@ impl Daemon {
             drop((self.guard.take(), pidfile, notifier));
             run_until_killed();
         }
+        self.prepare_to_be_ready(&fatal)?;
         notifier.ready();
         let signal = self.wait_for(&fatal);
         self.remove_pidfile();
         die_by(if self.defect == Defect::CrashesOnSigterm { Signal::SIGSEGV } else { signal })
+    }
+
+    fn prepare_to_be_ready(&self, fatal: &SigSet) -> Outcome {
+        if let (Defect::MarkerWhileStarting, Some(pidfile)) = (self.defect, &self.pidfile) {
+            let _ = fs::remove_file(pidfile.with_extension("starting"));
+        }
+        if self.defect == Defect::SigtermLostInStart {
+            let lost = SignalFd::with_flags(fatal, SfdFlags::SFD_NONBLOCK)?;
+            while let Ok(Some(_)) = lost.read_signal() {}
+        }
+        Ok(())
     }
 
     fn wait_for(&self, fatal: &SigSet) -> Signal {
@@ -222,7 +243,10 @@ impl Daemon {
         let mut file = File::create(&temporary)?;
         let mode = if self.defect == Defect::WritablePidfile { 0o666 } else { 0o644 };
         file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(self.content().as_bytes())?;
+        let written = file.write_all(self.content().as_bytes());
+        if self.defect != Defect::FullDiskUnnoticed {
+            written?;
+        }
         if !self.keeps_no_lock() {
             fcntl(&file, FcntlArg::F_SETLK(&range(F_WRLCK, 0, 0)))?;
         }

@@ -129,4 +129,10 @@ pub enum Defect {
     RestartKeepsNoLock,
     /// A restarted daemon does not move to `/`.
     RestartKeepsDirectory,
+    /// While it starts, a marker file lies about that stops any other start, now and later.
+    MarkerWhileStarting,
+    /// `SIGTERM` is forgotten if it comes before the daemon is ready.
+    SigtermLostInStart,
+    /// That its pid could not be written to the pidfile is not noticed.
+    FullDiskUnnoticed,
 }

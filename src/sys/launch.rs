@@ -311,7 +311,7 @@ fn standard_streams([stdout, stderr]: [RawFd; 2]) -> nix::Result<()> {
     Ok(())
 }
 
-fn limit_core_files(bytes: u64) -> nix::Result<()> {
+pub(super) fn limit_core_files(bytes: u64) -> nix::Result<()> {
     let mut limit = [0_u64; 2];
     let (resource, none) = (libc::RLIMIT_CORE, ptr::null_mut::<u64>());
     // SAFETY: the kernel writes two numbers: the soft limit and the hard one.

@@ -198,6 +198,7 @@ fn prepare(birth: &Birth) -> nix::Result<()> {
     let mode = Mode::from_bits_truncate(0o600);
     nix::unistd::dup2_stdout(open(birth.program.stdout.as_c_str(), flags, mode)?)?;
     nix::unistd::dup2_stderr(open(birth.program.stderr.as_c_str(), flags, mode)?)?;
+    super::launch::limit_core_files(0)?;
     nix::unistd::chdir(birth.program.directory.as_c_str())?;
     nix::sys::personality::set(nix::sys::personality::Persona::ADDR_NO_RANDOMIZE)?;
     // SAFETY: the nest keeps the descriptor open.

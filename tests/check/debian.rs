@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What it breaks, each confirmed by hand with strace and in its source.
-const TRUE_FINDINGS: [&str; 6] = [
+const TRUE_FINDINGS: [&str; 8] = [
     // It closes no descriptor that it inherited.
     "fds.inherited-closed",
     "fds.inherited-closed-by-monitor",
@@ -20,6 +20,9 @@ const TRUE_FINDINGS: [&str; 6] = [
     "monitor.sigterm",
     // It counts its ten seconds by time(2).
     "restart.wall-clock",
+    // Nobody looks whether the name still leads to the locked file: docs/findings.md.
+    "race.handover",
+    "race.crash",
 ];
 
 #[test]

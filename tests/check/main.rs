@@ -6,6 +6,7 @@
 mod debian;
 mod declared;
 mod defects;
+mod explored;
 mod odd;
 mod peers;
 mod reference;

@@ -8,13 +8,17 @@ use std::time::Duration;
 /// On a machine under load, more than the profile's 400 ms are needed for another start between two restarts.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Nothing is skipped for want of time.
+const SEARCH: Duration = Duration::from_secs(240);
+
 #[test]
 fn the_reference_daemon_keeps_every_promise() {
     let command = CommandLine::new(env!("CARGO_BIN_EXE_reference"))
         .args(["--pidfile={pidfile}", "--restart-interval=1s"]);
     let mut profile = Profile::named("reference").unwrap();
     profile.declares.restart_interval = Some(INTERVAL);
-    let report = judge_all(&profile.driving(Some(command)).unwrap());
+    let driving = profile.driving(Some(command)).unwrap().search_for(SEARCH);
+    let report = judge_all(&driving);
     assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
     let passed = report.findings.iter().filter(|finding| finding.outcome == Outcome::Pass).count();
     assert_eq!(passed, report.findings.len(), "none is skipped:\n{}", shown(&report));

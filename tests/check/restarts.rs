@@ -1,7 +1,7 @@
 //! Restarts are judged on a clock of the daemon's own, which jumps, and on the machine's where that is asked for or cannot
 //! be helped.
 
-use super::support::{judge_family, shown};
+use super::support::{judge_families, shown};
 use daemonproof::check::{Driving, Outcome, Profile, Report, Verdict};
 use daemonproof::fixture::{CommandLine, Sandbox};
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn skipped(report: &Report) -> Vec<(&str, &str)> {
 #[test]
 fn a_throttle_of_minutes_is_no_wait() {
     let interval = Duration::from_secs(600);
-    let report = judge_family("restart", &driving("10m", interval));
+    let report = judge_families(&["restart"], &driving("10m", interval));
     assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
     assert_eq!(skipped(&report), []);
     let elapsed: Duration = report.findings.iter().map(|finding| finding.elapsed).sum();
@@ -35,7 +35,7 @@ fn a_throttle_of_minutes_is_no_wait() {
 
 #[test]
 fn on_the_machines_clock_it_is_not_set() {
-    let report = judge_family("restart", &driving("200ms", Duration::from_millis(200)).real_time());
+    let report = judge_families(&["restart"], &driving("200ms", Duration::from_millis(200)).real_time());
     assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(&report));
     let skipped = skipped(&report);
     assert_eq!(skipped.iter().map(|(id, _)| *id).collect::<Vec<_>>(), TAKE_A_CLOCK);

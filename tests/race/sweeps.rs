@@ -11,13 +11,11 @@ fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
     arguments.split_whitespace().fold(race, Race::arg)
 }
 
-/// All other ways are swept by `ci/sweeps`.
+/// All other ways are swept by `ci/sweeps`, and the plain and detached ones by `tests/check` too.
 #[rstest]
 #[case(Blow::Kill, Scenario::Start, "--detach --monitor")]
 #[case(Blow::Kill, Scenario::Stale, "")]
-#[case(Blow::Terminate, Scenario::Start, "--detach")]
 #[case(Blow::Terminate, Scenario::Stale, "--monitor")]
-#[case(Blow::Fail, Scenario::Start, "")]
 #[case(Blow::Fail, Scenario::Stale, "--monitor")]
 fn the_reference_survives(#[case] blow: Blow, #[case] scenario: Scenario, #[case] mode: &str) {
     let _turn = turn();
@@ -47,7 +45,7 @@ fn a_wrong_daemon_is_found_out(
     let sandbox = Sandbox::new().unwrap();
     let sweep = || start(&sandbox, name, arguments).sweep(blow);
     let found = sweep().run();
-    let is_it = |case: &&Case| case.broken.as_ref().is_some_and(|broken| broken.starts_with(wrong));
+    let is_it = |case: &&Case| case.broken.as_ref().is_some_and(|harm| harm.sentence.starts_with(wrong));
     let case = found.cases.iter().find(is_it).unwrap_or_else(|| panic!("{found:?}"));
     // The same again, alone.
     let alone = case.errno.into_iter().fold(sweep().at(case.at), Sweep::errno);
