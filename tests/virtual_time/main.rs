@@ -5,6 +5,7 @@
 mod clocks;
 mod daemons;
 mod languages;
+mod on_tokio;
 #[path = "../check/peers.rs"]
 mod peers;
 mod support;
