@@ -97,7 +97,7 @@ fn judged(family: &str, request: &SweepRequest, outcome: &SweepOutcome) -> Judge
             (false, None) => Verdict::Holds,
         },
         obstacle: outcome.stopped.clone().filter(|_| !any_broken),
-        rows: outcome.cases.chunk_by(|a, b| a.at == b.at).map(|cases| row(family, cases)).collect(),
+        rows: outcome.cases.chunk_by(is_same_row).map(|cases| row(family, cases)).collect(),
         elapsed: outcome.elapsed,
     };
     if let Some(stopped) = outcome.stopped.as_ref().filter(|_| !outcome.cases.is_empty()) {
@@ -110,6 +110,11 @@ fn judged(family: &str, request: &SweepRequest, outcome: &SweepOutcome) -> Judge
         });
     }
     judged
+}
+
+/// Whether two cases are about the same call.
+fn is_same_row(a: &Case, b: &Case) -> bool {
+    (a.at, &a.operation) == (b.at, &b.operation)
 }
 
 /// What came of all errors of one operation, or of the one blow.

@@ -36,8 +36,8 @@ pub(super) struct CrashArgs {
 
 /// Make each operation of a daemon's start fail
 ///
-/// Starts COMMAND under the explorer and has one system call fail, once each of those that another process could notice
-/// and for each error that it can give there: ENOSPC, EIO, EACCES, EMFILE, ENFILE, EINTR, EAGAIN, ENOMEM, EROFS, ENOLCK. Each
+/// Starts COMMAND under the explorer and has one system call fail, once each of those that another process could notice or
+/// that make one, and for each error that it can give there: ENOSPC, EIO, EACCES, EMFILE, ENFILE, EINTR, EAGAIN, ENOMEM, EROFS, ENOLCK. Each
 /// time the daemon must come up and be right, or COMMAND fail, say something, and leave no process and no file.
 ///
 /// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;

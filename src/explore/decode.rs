@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::poll::PollFlags;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::files::{Files, Named, Opened, Pids};
@@ -29,6 +30,8 @@ pub(crate) enum Decoded {
     Seen(Operation),
     /// Sockets have to be followed, and are not yet.
     Connects,
+    /// It makes a process or a thread, and is called so.
+    Bears(&'static str),
     /// It ends the task: the stop before its end is what is scheduled.
     Ends,
     /// What it does cannot be followed.
@@ -55,6 +58,9 @@ impl Decoder<'_> {
     pub(crate) fn decode(&mut self) -> Decoded {
         let number = self.regs.call();
         let Some(name) = name_of(number) else { return Decoded::Unseen };
+        if matches!(number, libc::SYS_fork | libc::SYS_vfork | libc::SYS_clone | libc::SYS_clone3) {
+            return Decoded::Bears(name);
+        }
         self.of_names(number, name)
             .or_else(|| self.of_looks(number, name))
             .or_else(|| self.of_descriptors(number, name))
@@ -570,10 +576,26 @@ impl Decoder<'_> {
         let (flags, at) =
             if number == libc::SYS_nanosleep { (0, self.arg(0)) } else { (self.int(1), self.arg(2)) };
         let wanted = self.time(at).unwrap_or_default();
-        // When an absolute time comes cannot be told without the clock that it is on: soon.
-        let lasts = if flags & libc::TIMER_ABSTIME != 0 { SOON } else { wanted };
+        let (lasts, shown) = match flags & libc::TIMER_ABSTIME {
+            0 => (wanted, format!("{wanted:?}")),
+            _ => self.until(wanted),
+        };
         let kind = Kind::Sleep { until: self.now.saturating_add(lasts) };
-        self.seen(kind, format!("nanosleep({lasts:?})"), format!("sleep {lasts:?}"))
+        self.seen(kind, format!("nanosleep({shown})"), format!("sleep {shown}"))
+    }
+
+    /// How long a sleep lasts that ends when its clock shows this. The clock is real and runs on, differently in each
+    /// execution, so all that can be told is whether it is about to.
+    fn until(&self, time: Duration) -> (Duration, String) {
+        let clock = match self.int(0) {
+            libc::CLOCK_REALTIME | libc::CLOCK_MONOTONIC | libc::CLOCK_BOOTTIME => self.int(0),
+            _ => return (SOON, "until soon".into()),
+        };
+        let now = clock_gettime(ClockId::from_raw(clock)).map(Duration::from).unwrap_or(time);
+        match time.saturating_sub(now) > NOT_SOON {
+            true => (Duration::MAX, "until later".into()),
+            false => (SOON, "until soon".into()),
+        }
     }
 
     fn futex(&self) -> Option<Decoded> {
@@ -786,3 +808,6 @@ const POLLED_MAX: usize = 1024;
 
 /// How long a sleep until a certain time lasts.
 const SOON: Duration = Duration::from_millis(100);
+
+/// What is further away than this is further away than an execution lasts.
+const NOT_SOON: Duration = Duration::from_secs(5);

@@ -116,6 +116,24 @@ pub(crate) struct Lab {
     pub(crate) states: Option<Vec<State>>,
     /// What the next operation fails with.
     pub(super) fault: Option<Errno>,
+    pub(super) births: Births,
+}
+
+/// Calls that make a process or thread. They are no operations: whatever is born can be noticed by nobody before it makes one.
+#[derive(Debug, Default)]
+pub(super) struct Births {
+    /// Each so far: how many operations had been made before it, and what it is called.
+    pub(super) all: Vec<(usize, &'static str)>,
+    /// Which of them is to fail, counted from 0, and with what.
+    pub(super) fault: Option<(usize, Errno)>,
+}
+
+impl Births {
+    /// Notes one; what it is to fail with.
+    fn one_more(&mut self, after: usize, name: &'static str) -> Option<Errno> {
+        self.all.push((after, name));
+        self.fault.filter(|(index, _)| *index + 1 == self.all.len()).map(|(_, errno)| errno)
+    }
 }
 
 /// What bounds one execution.
@@ -169,6 +187,7 @@ impl Lab {
             broken: Vec::new(),
             states: None,
             fault: None,
+            births: Births::default(),
             scene,
         })
     }
@@ -183,6 +202,7 @@ impl Lab {
             states.clear();
         }
         (self.told, self.now, self.fault) = (false, Duration::ZERO, None);
+        self.births = Births::default();
         self.up = vec![false; self.scene.programs.len()];
         empty(&self.scene.rundir).map_err(ExploreError::file("empty", &self.scene.rundir))?;
         for file in &self.scene.initial {
@@ -213,10 +233,11 @@ impl Lab {
         Ok(())
     }
 
-    /// Begins an execution of the first contender alone, of which the scenario tells nobody anything.
-    pub(super) fn begin_alone(&mut self) -> Result<(), ExploreError> {
+    /// Begins an execution of the first contender alone, of which the scenario tells nobody anything. One birth may fail.
+    pub(super) fn begin_alone(&mut self, stillborn: Option<(usize, Errno)>) -> Result<(), ExploreError> {
         self.clean()?;
         self.told = true;
+        self.births.fault = stillborn;
         self.join(0)
     }
 
@@ -404,6 +425,11 @@ impl Lab {
         }
         match self.decode(id, &stopped)? {
             Decoded::Unseen => {}
+            Decoded::Bears(name) => {
+                if let Some(errno) = self.births.one_more(self.made.len(), name) {
+                    pretend(&stopped, -i64::from(errno as i32))?;
+                }
+            }
             Decoded::Pretend(result) => pretend(&stopped, result)?,
             Decoded::Random { address, length } => {
                 let length = length.min(256);

@@ -55,9 +55,10 @@ pub struct SweepRequest {
 /// One disturbed start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Which operation, counted from 1; one more than there are stands for the moment when the daemon is up.
+    /// Which operation, counted from 1; one more than there are stands for the moment when the daemon is up. Calls that make a
+    /// process are no operations, and are counted with the next one.
     pub at: usize,
-    /// The operation, as strace(1) would write it.
+    /// The operation, or that call, as strace(1) would write it.
     pub operation: String,
     /// The error that it gave.
     pub errno: Option<Errno>,
@@ -193,8 +194,11 @@ pub type SweepReport<'a> = dyn FnMut(usize, usize) -> bool + 'a;
 
 const RUNS: &str = "it still runs";
 
-/// An operation of the undisturbed start, and what it can fail with there.
+/// An operation of the undisturbed start, or a call that makes a process, and what it can fail with there.
 struct Moment {
+    at: usize,
+    /// The how manyth of its kind, from 0, if it makes a process.
+    birth: Option<usize>,
     operation: String,
     errors: Vec<Errno>,
 }
@@ -228,52 +232,58 @@ fn swept(
     let scene = Scene { told, alike: false, overwrites: false, ..prepare(&setup, sandbox, sockets)? };
     let mut lab = Lab::new(scene)?;
     let mut moments = lab.moments()?;
-    let operations = moments.len();
+    let operations = moments.iter().filter(|moment| moment.birth.is_none()).count();
     if request.blow == Blow::Terminate
         && lab.struck(operations + 1, Blow::Terminate)?.is_some_and(|harm| harm.sentence == RUNS)
     {
         return Err(ExploreError::NeverDown);
     }
     if request.blow != Blow::Fail {
-        moments.push(Moment { operation: "the daemon is up".into(), errors: Vec::new() });
+        // Whoever is killed before it makes a process might as well be killed after the operation before.
+        moments.retain(|moment| moment.birth.is_none());
+        let operation = "the daemon is up".into();
+        moments.push(Moment { at: operations + 1, birth: None, operation, errors: Vec::new() });
     }
     let mut outcome = SweepOutcome { cases: Vec::new(), operations, stopped: None, elapsed: Duration::ZERO };
     for (index, moment) in moments.iter().enumerate() {
-        if request.at.is_some_and(|at| at != index + 1) {
+        if request.at.is_some_and(|at| at != moment.at) {
             continue;
         }
         if !report(index, moments.len()) {
             outcome.stopped = Some("interrupted".into());
             break;
         }
-        outcome.cases.extend(lab.cases(request, index + 1, moment)?);
+        outcome.cases.extend(lab.cases(request, moment)?);
     }
     outcome.elapsed = began.elapsed();
     Ok(outcome)
 }
 
 impl Lab {
-    /// The operations of the first program, alone and undisturbed.
+    /// The operations of the first program, alone and undisturbed, and between them the calls that make a process.
     fn moments(&mut self) -> Result<Vec<Moment>, ExploreError> {
-        self.begin_alone()?;
+        self.begin_alone(None)?;
         let mut moments = Vec::new();
-        while let Some(task) = self.next()? {
+        let mut born = 0;
+        loop {
+            for (birth, (after, name)) in self.births.all.iter().enumerate().skip(born) {
+                let errors = vec![Errno::EAGAIN, Errno::ENOMEM];
+                let operation = format!("{name}()");
+                moments.push(Moment { at: after + 1, birth: Some(birth), operation, errors });
+            }
+            born = self.births.all.len();
+            let Some(task) = self.next()? else { return Ok(moments) };
             let process = self.family.process_of(task).map_or(0, |process| process.pid.as_raw());
             let errors = self.standing_before(task).map_or_else(Vec::new, |next| errors(next, process));
             self.step(task)?;
             let operation = self.made.last().map(|made| made.call.clone()).unwrap_or_default();
-            moments.push(Moment { operation, errors });
+            moments.push(Moment { at: self.made.len(), birth: None, operation, errors });
         }
-        Ok(moments)
     }
 
-    /// All that can happen at one operation.
-    fn cases(
-        &mut self,
-        request: &SweepRequest,
-        at: usize,
-        moment: &Moment,
-    ) -> Result<Vec<Case>, ExploreError> {
+    /// All that can happen at one moment.
+    fn cases(&mut self, request: &SweepRequest, moment: &Moment) -> Result<Vec<Case>, ExploreError> {
+        let at = moment.at;
         let case = |errno, broken| Case { at, operation: moment.operation.clone(), errno, broken };
         if request.blow != Blow::Fail {
             let broken = self.judged(|lab| lab.struck(at, request.blow))?;
@@ -282,7 +292,7 @@ impl Lab {
         let wanted = |errno: &&Errno| request.errno.is_none_or(|wanted| wanted == **errno);
         let mut cases = Vec::new();
         for &errno in moment.errors.iter().filter(wanted) {
-            let broken = self.judged(|lab| lab.failed(at, errno))?;
+            let broken = self.judged(|lab| lab.failed(moment, errno))?;
             cases.push(case(Some(errno), broken));
         }
         Ok(cases)
@@ -305,7 +315,7 @@ impl Lab {
 
     /// Runs the first program alone for so many operations. Returns who would go on.
     fn start_alone(&mut self, operations: usize) -> Result<Option<TaskId>, ExploreError> {
-        self.begin_alone()?;
+        self.begin_alone(None)?;
         for _ in 0..operations {
             let Some(task) = self.next()? else { return Ok(None) };
             self.step(task)?;
@@ -346,13 +356,15 @@ impl Lab {
         }
     }
 
-    /// What is wrong after the failure of this operation.
-    fn failed(&mut self, at: usize, errno: Errno) -> Result<Option<Harm>, ExploreError> {
-        if let Some(task) = self.start_alone(at - 1)? {
+    /// What is wrong after a failure at this moment.
+    fn failed(&mut self, moment: &Moment, errno: Errno) -> Result<Option<Harm>, ExploreError> {
+        if let Some(birth) = moment.birth {
+            self.begin_alone(Some((birth, errno)))?;
+        } else if let Some(task) = self.start_alone(moment.at - 1)? {
             self.fault = Some(errno);
             self.step(task)?;
-            self.run_out()?;
         }
+        self.run_out()?;
         let harm = self.neither_up_nor_failed();
         let left = if self.outcomes()[0].alive { None } else { self.left()? };
         Ok(harm.into_iter().chain(left).min_by_key(|harm| harm.kind))

@@ -2,7 +2,7 @@
 
 use super::peers::{self, Missing, program};
 use super::sources::{compile, peer};
-use super::support::{failures, judge_by, judge_observed, shown, unknowns};
+use super::support::{EXPLORED, failures, judge_by, judge_families, judge_observed, shown, unknowns};
 use daemonproof::check::{Driving, Report};
 use daemonproof::fixture::CommandLine;
 use rstest::rstest;
@@ -84,6 +84,19 @@ fn a_correct_daemon_keeps_every_promise(#[case] found: fn() -> Found) {
         return;
     };
     let report = judge_observed(&peer.driving);
+    assert_eq!(failures(&report), BTreeSet::new(), "\n{}", shown(&report));
+    assert_eq!(unknowns(&report), BTreeSet::new(), "\n{}", shown(&report));
+}
+
+/// Call by call the others take longer, and keep them too.
+#[rstest]
+#[case::c(cdaemon)]
+#[case::kept_python(keeper)]
+fn a_correct_daemon_keeps_them_at_any_moment(#[case] found: fn() -> Found) {
+    let Some(peer) = Missing::skip(found()) else {
+        return;
+    };
+    let report = judge_families(&EXPLORED, &peer.driving.search_for(Duration::from_secs(240)));
     assert_eq!(failures(&report), BTreeSet::new(), "\n{}", shown(&report));
     assert_eq!(unknowns(&report), BTreeSet::new(), "\n{}", shown(&report));
 }

@@ -1,9 +1,10 @@
 //! One start, disturbed at each of its operations.
 
-use crate::peers::{Missing, program};
+use crate::peers::{Missing, program, python};
 use crate::support::turn;
 use daemonproof::explore::sweep::Case;
 use daemonproof::prelude::*;
+use nix::errno::Errno;
 use rstest::rstest;
 
 fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
@@ -50,6 +51,26 @@ fn a_wrong_daemon_is_found_out(
     // The same again, alone.
     let alone = case.errno.into_iter().fold(sweep().at(case.at), Sweep::errno);
     assert_eq!(alone.run().cases, std::slice::from_ref(case));
+}
+
+/// A fork that fails makes no daemon.
+#[test]
+fn forks_fail_too() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let found = start(&sandbox, "reference", "--detach").sweep(Blow::Fail).run();
+    found.assert_survives();
+    let forks = found.cases.iter().filter(|case| case.operation == "clone()").filter_map(|case| case.errno);
+    assert_eq!(forks.collect::<Vec<_>>(), [Errno::EAGAIN, Errno::ENOMEM]);
+
+    let Some(python) = Missing::skip(python()) else { return };
+    let script = "import os, sys, time\ntry:\n  if os.fork(): os._exit(0)\nexcept OSError: os._exit(0)\n\
+                  open(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(1000)";
+    let race = sandbox.race(python).args(["-S", "-c", script]).pidfile("{pidfile}").detach("");
+    let found = race.sweep(Blow::Fail).errno(Errno::EAGAIN).run();
+    let broken: Vec<_> = found.broken().map(Case::to_string).collect();
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert!(broken[0].ends_with(" EAGAIN: its command exited 0, and nothing runs"), "{broken:?}");
 }
 
 #[test]
