@@ -2,7 +2,7 @@
 
 use super::race_args::{RaceArgs, ReplayArgs};
 use super::sweep_args::{CrashArgs, FaultArgs};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,28 @@ use std::time::Duration;
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Cli {
+    /// The definition. clap takes `{n}` in a text for a new line, so `{N}` is written there, and a sequence that shows nothing
+    /// put between brace and letter.
+    pub(super) fn definition() -> clap::Command {
+        let shown = |command: clap::Command| match command.get_long_about() {
+            Some(about) => {
+                let text = about.ansi().to_string().replace("{N}", "{\x1b[0mn}");
+                command.long_about(text)
+            }
+            None => command,
+        };
+        Self::command().mut_subcommands(shown)
+    }
+
+    /// What this process was told.
+    pub(super) fn told() -> Result<Self, clap::Error> {
+        let mut definition = Self::definition();
+        let matches = definition.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut definition))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,7 +57,7 @@ pub(super) enum Command {
 /// and --profile, the built-in reference daemon is judged.
 ///
 /// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;
-/// {n}, the number of the instance, from 1. Write {{n}} to pass {n} on.
+/// {N}, the number of the instance, from 1. Write {{N}} to pass {N} on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit status: 0 all that was judged holds, 1 a promise is broken, 2 usage, 3 could not judge.
@@ -209,7 +231,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn check(args: &[&str]) -> CheckArgs {
         let args = ["daemonproof", "check"].iter().chain(args);
@@ -226,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::definition().debug_assert();
     }
 
     #[test]

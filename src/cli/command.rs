@@ -5,7 +5,6 @@ use super::exit::{Failure, Status};
 use super::output::{complain, print};
 use super::{check, inspect, profiles, race, replay, show, sweep};
 use crate::helper;
-use clap::Parser;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -18,7 +17,7 @@ pub fn main() -> ExitCode {
     {
         return code;
     }
-    let outcome = match Cli::try_parse() {
+    let outcome = match Cli::told() {
         Ok(cli) => run(cli),
         Err(usage) => {
             // Nobody reads any more: nothing to be done.

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// changed. Each violation is saved as a schedule, which `daemonproof replay` runs again.
 ///
 /// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;
-/// {n}, the number of the instance, from 1. Write {{n}} to pass {n} on.
+/// {N}, the number of the instance, from 1. Write {{N}} to pass {N} on.
 ///
 /// A daemon is raced in the foreground unless --detach says how it is detached.
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// --signal SIGTERM it must end instead, and leave nothing. The program is not changed.
 ///
 /// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;
-/// {n}, the number of the instance, from 1. Write {{n}} to pass {n} on.
+/// {N}, the number of the instance, from 1. Write {{N}} to pass {N} on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit status: 0 nothing went wrong, 1 something did, 2 usage, 3 could not judge: not permitted to trace, never ready,
@@ -41,7 +41,7 @@ pub(super) struct CrashArgs {
 /// time the daemon must come up and be right, or COMMAND fail, say something, and leave no process and no file.
 ///
 /// In COMMAND and in --env these are replaced: {pidfile}, the pidfile in that directory; {rundir}, the directory;
-/// {n}, the number of the instance, from 1. Write {{n}} to pass {n} on.
+/// {N}, the number of the instance, from 1. Write {{N}} to pass {N} on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit status: 0 nothing went wrong, 1 something did, 2 usage, 3 could not judge: not permitted to trace, never ready,

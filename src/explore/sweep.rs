@@ -407,22 +407,24 @@ impl Lab {
         }
     }
 
-    /// What lies about that was not there before, and that a finished daemon which is told to stop does not leave.
+    /// What is wrong with what lies about that was not there before: it stops the next start, or a finished daemon which is
+    /// told to stop does not leave it.
     fn left(&mut self) -> Result<Option<Harm>, ExploreError> {
         let mut left = self.names_left();
-        left.retain(|name| !self.scene.watch.leaves.contains(name));
         for before in &self.scene.initial {
             left.remove(&self.nameless(&before.name.to_string_lossy()));
         }
         if left.is_empty() {
             return Ok(None);
         }
-        let left: Vec<_> = left.into_iter().collect();
-        let sentence = format!("it has ended, and {} is left", left.join(" and "));
-        Ok(Some(match self.after_the_next_start()? {
-            Some(wrong) => Harm { kind: HarmKind::Lasting, sentence: format!("{sentence}; {wrong}") },
-            None => Harm { kind: HarmKind::Litter, sentence },
-        }))
+        let sentence = |left: Vec<String>| format!("it has ended, and {} is left", left.join(" and "));
+        if let Some(wrong) = self.after_the_next_start()? {
+            let sentence = format!("{}; {wrong}", sentence(left.into_iter().collect()));
+            return Ok(Some(Harm { kind: HarmKind::Lasting, sentence }));
+        }
+        let odd: Vec<_> = left.into_iter().filter(|name| !self.scene.watch.leaves.contains(name)).collect();
+        let litter = || Harm { kind: HarmKind::Litter, sentence: sentence(odd.clone()) };
+        Ok((!odd.is_empty()).then(litter))
     }
 }
 

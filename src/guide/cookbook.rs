@@ -190,7 +190,7 @@
 //! # Does it keep the terminal?
 //!
 //! Started from one, it must not keep it as its controlling terminal. `openpty` is of the crate `nix`, with its feature
-//! `term`.
+//! `term`: `nix = { version = "0.32", features = ["term"] }`.
 //!
 //! ```
 //! # use {daemonproof::prelude::*, rstest::fixture as rstest};

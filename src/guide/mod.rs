@@ -1,4 +1,4 @@
-//! Testing a daemon: from the first test to the race.
+//! Testing a daemon: from the first test to the race and the sweep.
 //!
 //! In a hurry? [The first test](#the-first-test), then the [`cookbook`] for the question that brought you here.
 //!
@@ -13,7 +13,7 @@
 //!    [The whole catalogue](#the-whole-catalogue)
 //! 6. [Nothing is left behind](#nothing-is-left-behind) · [Keeping a sandbox](#keeping-a-sandbox) ·
 //!    [Slow machines](#slow-machines) · [Continuous integration](#continuous-integration)
-//! 7. [The race](#the-race)
+//! 7. [The race](#the-race) · [Killed or failing at any moment](#killed-or-failing-at-any-moment)
 //!
 //! # What you need
 //!
@@ -63,7 +63,10 @@
 //!   processes.
 //! * `daemon` is the process that does the work, however often it has forked. `assert` takes a predicate, and those
 //!   combine: `and`, `or`, `not`. All of ours are in [`predicate`](crate::predicate).
-//! * `stop` sends SIGTERM and waits until *every* process has ended.
+//! * `stop` sends SIGTERM and waits until *every* process has ended. An exit with 0 and a death by that SIGTERM are both a
+//!   success.
+//! * Each wait ends when something happens; one that fails takes 30 s ([slow machines](#slow-machines)), and says what it
+//!   waited for.
 //! * When `daemon` is dropped, in a panic too, what still runs of it is killed; and the directory is removed.
 //!
 //! With `rstest` the sandbox is an argument, and the rest of this guide writes it so. It also writes
@@ -106,14 +109,16 @@
 //! expected: (it leads its session && its standard streams are /dev/null)
 //!  but not: its standard streams are /dev/null
 //!    found: stdin  /dev/null
-//!           stdout /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stdout
-//!           stderr /tmp/daemonproof-812-C0jaVG/start-1-instance-1.stderr
+//!           stdout a file without a name in /tmp
+//!           stderr a file without a name in /tmp
 //!
 //! processes:
 //!   daemon     13382 mydaemon: mydaemon --detach (S), child of 13378, session 13382
 //! daemon, with its descriptors and locks:
 //!   …
 //! ```
+//!
+//! (What a daemon prints is caught in files that need no name.)
 //!
 //! Everything that panics has a twin that returns the error instead: `try_assert`, `try_start`, `try_stop`, …
 //!
@@ -494,7 +499,8 @@
 //!
 //! The sandbox is removed with the last value that belongs to it. If that is because the test panicked it stays, and the
 //! test's output ends with where: `daemonproof: kept the sandbox /tmp/daemonproof-…, and what was printed in
-//! /tmp/daemonproof-….out`.
+//! /tmp/daemonproof-….out`. The file `daemonproof-….lock` beside them says that nobody is to remove them; all three are
+//! yours to delete.
 //!
 //! ```console
 //! $ DAEMONPROOF_KEEP=1 cargo test    # keep all
@@ -571,6 +577,7 @@
 //! # no_interleaving_starts_two::default();
 //! ```
 //!
+//! It is raced in the foreground unless `detach` says how it detaches, which takes several times as long.
 //! [`Scenario`](crate::explore::Scenario) has three more: beginning with a stale pidfile, and with one instance stopped or
 //! killed while the others start. Three contenders find what two cannot, and take many times as long: with a
 //! stale pidfile, `reference` takes 11 executions with two and 110 with three.
@@ -597,6 +604,26 @@
 //! On the command line the same is `daemonproof race --scenario handover --contenders 3 -- mydaemon --pidfile={pidfile}`,
 //! and `daemonproof replay FILE` runs what it saved. It needs to be allowed to trace: in some containers that is forbidden,
 //! and the error says which setting does it. `docs/explorer.md` in the repository says what is explored and what is not.
+//!
+//! # Killed or failing at any moment
+//!
+//! The same processes, call by call, but one start alone, which is disturbed at each of its calls in turn: killed, told to
+//! stop, or given an error such as a full disk ([`Blow`](crate::explore::sweep::Blow)). After a kill the next start must come
+//! up and own the pidfile; after an error this one must come up and be right, or fail with a word and leave nothing:
+//!
+//! ```
+//! # use {daemonproof::prelude::*, rstest::fixture as rstest};
+//! #[rstest]
+//! fn it_survives_a_kill_at_any_moment(sandbox: Sandbox) {
+#![doc = include_str!("mydaemon.in")]
+//!     let start = sandbox.race(env!("CARGO_BIN_EXE_mydaemon")).pidfile("--pidfile={pidfile}");
+//!     start.sweep(Blow::Kill).run().assert_survives();
+//! }
+//! # it_survives_a_kill_at_any_moment::default();
+//! ```
+//!
+//! `Blow::Terminate` and `Blow::Fail` are the others; on the command line they are `daemonproof crash`,
+//! `crash --signal SIGTERM` and `fault`.
 //!
 //! What a search cannot reach, such as a timeout, can be held still by other means: a throttle of an hour, a start that
 //! hangs, a process stopped by SIGSTOP.

@@ -36,6 +36,10 @@ fn help_and_version_are_no_mistakes() {
     daemonproof(&["--version"]).assert().success().stdout(starts_with("daemonproof "));
     let help = contains("Exit status: 0").and(contains("--detach=--daemon")).and(contains("machine's clock"));
     daemonproof(&["check", "--help"]).assert().success().stdout(help);
+    for command in ["check", "race", "crash", "fault"] {
+        let braces = contains("{n}, the number of the instance").and(contains("Write {{n}} to pass {n} on"));
+        daemonproof(&[command, "--help"]).assert().success().stdout(braces);
+    }
     daemonproof(&["inspect", "--help"]).assert().success().stdout(contains("./812 is always the file"));
 }
 

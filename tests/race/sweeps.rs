@@ -2,7 +2,7 @@
 
 use crate::peers::{Missing, program, python};
 use crate::support::turn;
-use daemonproof::explore::sweep::Case;
+use daemonproof::explore::sweep::{Case, HarmKind};
 use daemonproof::prelude::*;
 use nix::errno::Errno;
 use rstest::rstest;
@@ -79,6 +79,20 @@ fn the_same_sweep_twice_is_the_same() {
     let sandbox = Sandbox::new().unwrap();
     let cases = || start(&sandbox, "published-protocol", "--detach").sweep(Blow::Fail).run().cases;
     assert_eq!(cases(), cases());
+}
+
+/// It leaves its pidfile when it is stopped, too, but then with a pid in it.
+#[test]
+fn what_everybody_leaves_may_yet_harm_the_next_start() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let script = "[ -e $1 ] && ! [ -s $1 ] && { echo $1 is empty; exit 1; }; echo $$ >$1 || exit 1; while :; do sleep 1000; done";
+    let race = sandbox.race("sh").args(["-c", script, "sh", "{pidfile}"]);
+    let found = race.sweep(Blow::Fail).errno(Errno::ENOSPC).run();
+    let harms: Vec<_> = found.broken().filter_map(|case| case.broken.as_ref()).collect();
+    assert_eq!(harms.len(), 1, "{found:?}");
+    assert_eq!(harms[0].kind, HarmKind::Lasting, "{found:?}");
+    assert!(harms[0].sentence.contains("daemon.pid is left; the next start does not come up"), "{found:?}");
 }
 
 /// It is ready to be told to end when its pidfile is there, and not before.
