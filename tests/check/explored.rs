@@ -25,8 +25,7 @@ const ALL_RACES: &[&str] = &["race.start", "race.stale", "race.handover", "race.
 pub(crate) const TABLE: &[(Defect, &[&str], &[&str])] = &[
     (Defect::None, &EXPLORED, &[]),
     (Defect::CheckThenCreate, &["race"], ALL_RACES),
-    (Defect::UnlinksLivePidfile, &["race"], ALL_RACES),
-    (Defect::StaleRefused, &EXPLORED, &["race.stale", "race.handover", "crash.next-start"]),
+    (Defect::StaleRefused, &["crash", "fault"], &["crash.next-start"]),
     (
         Defect::MarkerWhileStarting,
         &["crash", "fault"],

@@ -10,11 +10,9 @@ blocked and taken with sigwait(), so that in /proc SIGTERM is neither caught nor
 the threads; two worker threads; not a session leader; SIGTERM is exit status 0; SIGHUP is ignored; the
 pidfile is removed on exit.
 """
-import argparse
 import fcntl
 import os
 import signal
-import socket
 import sys
 import threading
 
@@ -147,6 +145,7 @@ class Daemon:
         address = os.environ.get("NOTIFY_SOCKET", "")
         if not address:
             return
+        import socket  # slow to load, and seldom needed
         if address[0] == "@":
             address = "\0" + address[1:]
         try:
@@ -200,13 +199,23 @@ class Daemon:
         os.close(self.fd)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--detach", action="store_true")
-    parser.add_argument("--pidfile", required=True, metavar="FILE")
-    return parser
+def options(values, flags):
+    """The options of the command line, by name. (argparse takes longer to load than everything else here.)"""
+    found = dict.fromkeys(values)
+    words = iter(sys.argv[1:])
+    for word in words:
+        if word in flags:
+            found[word] = True
+        elif word in values:
+            found[word] = next(words, None)
+        else:
+            sys.exit(f"{sys.argv[0]}: unknown option {word}")
+    missing = [name for name in values if found[name] is None]
+    if missing:
+        sys.exit(f"{sys.argv[0]}: {missing[0]} is missing, or its value")
+    return found
 
 
 if __name__ == "__main__":
-    options = arguments().parse_args()
-    sys.exit(Daemon(options.pidfile, options.detach).main())
+    given = options(["--pidfile"], ["--detach"])
+    sys.exit(Daemon(given["--pidfile"], "--detach" in given).main())

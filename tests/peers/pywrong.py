@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from pydaemon import Daemon, Failure, arguments  # noqa: E402
+from pydaemon import Daemon, Failure, options  # noqa: E402
 
 
 def alive(pid):
@@ -404,7 +404,7 @@ if __name__ == "__main__":
         for name, kind in DEFECTS.items():
             print(f"{name:20} {kind.__doc__.splitlines()[0]}")
         sys.exit(0)
-    parser = arguments()
-    parser.add_argument("--defect", required=True, choices=DEFECTS, metavar="NAME")
-    options = parser.parse_args()
-    sys.exit(DEFECTS[options.defect](options.pidfile, options.detach).main())
+    given = options(["--pidfile", "--defect"], ["--detach"])
+    if given["--defect"] not in DEFECTS:
+        sys.exit(f"pywrong.py: no defect {given['--defect']}; --list prints them")
+    sys.exit(DEFECTS[given["--defect"]](given["--pidfile"], "--detach" in given).main())

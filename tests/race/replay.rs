@@ -84,8 +84,7 @@ fn another_program_is_told() {
     let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let mut schedule = found(&sandbox);
-    let name = schedule.setup.command.iter_mut().find(|word| *word == "published-protocol").unwrap();
-    "reference".clone_into(name);
+    schedule.setup.command[0] = env!("CARGO_BIN_EXE_reference").to_owned();
     let diverged = sandbox.replay(&schedule).unwrap().diverged.unwrap();
     assert!(diverged.starts_with("at step "), "{diverged}");
 }

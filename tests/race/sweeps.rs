@@ -1,18 +1,18 @@
 //! One start, disturbed at each of its operations.
 
 use crate::peers::{Missing, program, python};
-use crate::support::turn;
+use crate::support::{race_helper, turn};
 use daemonproof::explore::sweep::{Case, HarmKind};
 use daemonproof::prelude::*;
 use nix::errno::Errno;
 use rstest::rstest;
 
 fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
-    let race = sandbox.race_helper(name).pidfile("--pidfile={pidfile}");
+    let race = race_helper(sandbox, name);
     arguments.split_whitespace().fold(race, Race::arg)
 }
 
-/// All other ways are swept by `ci/sweeps`, and the plain and detached ones by `tests/check` too.
+/// All other ways are swept by `ci/sweeps`.
 #[rstest]
 #[case(Blow::Kill, Scenario::Start, "--detach --monitor")]
 #[case(Blow::Kill, Scenario::Stale, "")]
