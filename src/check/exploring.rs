@@ -3,16 +3,10 @@
 use super::driving::{Driving, Mode};
 use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
-use crate::explore::explore;
-use crate::explore::request::{RaceOutcome, RaceRequest, StrategyKind};
-use crate::explore::schedule::{ScenarioKind, Setup};
-use crate::explore::sweep::{Blow, Case, HarmKind, SweepRequest, sweep};
-use std::ffi::{OsStr, OsString};
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
-
-/// For how long a task may compute, or sleep in an unknown call.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::explore::Race;
+use crate::explore::request::Violation;
+use crate::explore::schedule::ScenarioKind;
+use crate::explore::sweep::{Blow, Case, HarmKind};
 
 /// All disturbed starts of one kind.
 #[derive(Debug, Default)]
@@ -42,49 +36,11 @@ impl Driving {
 
     /// All modes that there are, this one first.
     fn modes(&self, first: Mode) -> Vec<Mode> {
-        let foreground = self.in_foreground().ok();
-        let detached = self.detached().ok();
-        let monitored = self.monitor.as_ref().map(|_| Mode { monitored: true, ..Mode::FOREGROUND });
-        let monitored = monitored.filter(|_| foreground.is_some());
-        let others = [foreground, detached, monitored, self.monitored().ok()].into_iter().flatten();
-        let mut modes = vec![first];
-        for mode in others {
-            if !modes.contains(&mode) {
-                modes.push(mode);
-            }
-        }
-        modes
-    }
-
-    fn setup(&self, mode: Mode, scenario: ScenarioKind, contenders: usize) -> Result<Setup, No> {
-        let command = &self.command;
-        let stays = self.foreground.as_ref().filter(|argument| !mode.detached && !argument.is_empty());
-        let words = [&command.program].into_iter().chain(&command.args).chain(stays);
-        let pair =
-            |(name, value): &(OsString, OsString)| -> Result<_, No> { Ok((text(name)?, text(value)?)) };
-        let switch =
-            |on: bool, argument: &Option<OsString>| argument.as_deref().filter(|_| on).map(text).transpose();
-        Ok(Setup {
-            command: words.map(|word| text(word)).collect::<Result<_, _>>()?,
-            arg0: command.arg0.as_deref().map(text).transpose()?,
-            pidfile: "d.pid".to_owned(),
-            scenario,
-            contenders,
-            env: command.env.iter().map(pair).collect::<Result<_, _>>()?,
-            detach: switch(mode.detached, &self.detach)?,
-            monitor: switch(mode.monitored, &self.monitor)?,
-            overwrite: None,
-            timeout_ms: u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX),
-        })
-    }
-}
-
-fn text(word: &OsStr) -> Result<String, No> {
-    match word.to_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => {
-            does_not_apply(format!("{} is not UTF-8, and could not be shown in a schedule", word.display()))
-        }
+        let ways = Vec::from_iter([self.in_foreground(), self.detached()].into_iter().flatten());
+        let watched = ways.iter().filter(|_| self.monitor.is_some());
+        let watched = watched.map(|way| Mode { monitored: true, ..*way });
+        let others = ways.iter().copied().chain(watched).filter(|mode| *mode != first);
+        std::iter::once(first).chain(others).collect()
     }
 }
 
@@ -97,47 +53,49 @@ impl Lab<'_> {
         }
     }
 
-    pub(super) fn cannot_follow<T>(&self, error: impl std::fmt::Display) -> Result<T, No> {
+    fn cannot_follow<T>(&self, error: impl std::fmt::Display) -> Result<T, No> {
         self.not_explored(format!("it cannot be followed call by call: {error}"))
     }
 
-    pub(super) fn unfinished(&self, done: &str) -> String {
+    fn unfinished(&self, done: &str) -> String {
         let longer = if self.driving.deep { "" } else { "; --deep goes on" };
         format!("{done} in {:?}{longer}", self.driving.search_limit())
     }
 
-    /// Runs several starts in every order, as far as there is time, until one of the invariants is broken.
+    /// The daemon in this mode, to be explored for as long as there is time.
+    fn to_explore(&self, mode: Mode) -> Result<Race, No> {
+        let race = Race::new(self.sandbox()?, self.driving.command_in(mode));
+        Ok(race.max_time(self.driving.search_limit()))
+    }
+
+    /// Runs several starts in every order, until one of the invariants is broken: which, and how.
     pub(super) fn race(
         &self,
         mode: Mode,
         scenario: ScenarioKind,
         contenders: usize,
         invariants: &[&str],
-    ) -> Result<RaceOutcome, No> {
-        let request = RaceRequest {
-            setup: self.driving.setup(mode, scenario, contenders)?,
-            strategy: StrategyKind::Exhaustive,
-            seed: 1,
-            max_executions: None,
-            max_time: Some(self.driving.search_limit()),
-            jobs: std::thread::available_parallelism().map_or(1, Into::into),
-            shard: None,
-            stop_on_first: true,
-            only: invariants.iter().map(|name| (*name).to_owned()).collect(),
-            save: None,
-        };
-        explore(&request, &mut |_| ControlFlow::Continue(())).or_else(|error| self.cannot_follow(error))
+    ) -> Result<Option<Violation>, No> {
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let race =
+            self.to_explore(mode)?.scenario(scenario).contenders(contenders).jobs(cores).stop_on_first(true);
+        let race = invariants.iter().fold(race, |race, name| race.only(*name));
+        let outcome = race.try_explore().or_else(|error| self.cannot_follow(error))?.outcome;
+        if outcome.exhausted || !outcome.violations.is_empty() {
+            return Ok(outcome.violations.into_iter().next());
+        }
+        if outcome.elapsed < self.driving.search_limit() {
+            return self.cannot_follow(outcome.stopped.unwrap_or_default());
+        }
+        let (orders, mode) = (outcome.executions, mode.name());
+        let done = format!("{orders} orders were run {mode}, none of them wrong, and there are more");
+        self.not_explored(self.unfinished(&done))
     }
 
     /// Disturbs a start at each of its operations, as far as there is time.
     pub(super) fn swept(&self, blow: Blow) -> Result<&Swept, No> {
         self.usual()?;
-        let index = match blow {
-            Blow::Kill => 0,
-            Blow::Terminate => 1,
-            Blow::Fail => 2,
-        };
-        self.swept[index].get_or_init(|| self.sweep(blow)).as_ref().map_err(Clone::clone)
+        self.swept[blow as usize].get_or_init(|| self.sweep(blow)).as_ref().map_err(Clone::clone)
     }
 
     fn sweep(&self, blow: Blow) -> Result<Swept, No> {
@@ -148,19 +106,13 @@ impl Lab<'_> {
         };
         for mode in self.driving.modes_to_sweep() {
             for &scenario in scenarios {
-                let setup = self.driving.setup(mode, scenario, 1)?;
-                let request = SweepRequest { setup, blow, at: None, errno: None };
-                let (began, limit) = (Instant::now(), self.driving.search_limit());
-                let mut reached = String::new();
-                let mut report = |done: usize, all: usize| {
-                    reached = format!("{done} of {all} operations were reached");
-                    began.elapsed() < limit
-                };
-                let outcome = sweep(&request, &self.sandbox()?, &mut report);
+                let outcome = self.to_explore(mode)?.scenario(scenario).sweep(blow).try_run();
                 let outcome = outcome.or_else(|error| self.cannot_follow(error))?;
+                let done = outcome.cases.last().map_or(0, |case| case.at);
                 swept.cases.extend(outcome.cases.into_iter().map(|case| (mode, case)));
                 if outcome.stopped.is_some() {
-                    swept.unfinished.get_or_insert(self.unfinished(&reached));
+                    let done = format!("{done} of {} operations were reached", outcome.operations);
+                    swept.unfinished.get_or_insert(self.unfinished(&done));
                 }
             }
         }

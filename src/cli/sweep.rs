@@ -41,7 +41,7 @@ fn run(
     }
     let outputs = Outputs::open(&args.output)?;
     let missing = obstacle(OsStr::new(&setup.command[0]), package.as_deref());
-    let request = SweepRequest { setup, blow, at: args.at.map(Into::into), errno };
+    let request = SweepRequest { setup, blow, at: args.at.map(Into::into), errno, max_time: None };
     let outcome = missing.map_or_else(|| swept(&request, &outputs), Err);
     let outcome = outcome.unwrap_or_else(|obstacle| {
         complain(&Failure::Inconclusive(obstacle.clone()));

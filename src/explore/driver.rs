@@ -15,7 +15,9 @@ use super::pct::Pct;
 use super::place::Thing;
 use super::race::Invariant;
 use super::random::Random;
-use super::request::{Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation};
+use super::request::{
+    Progress, RaceOutcome, RaceRequest, ReplayOutcome, Report, StrategyKind, Violation, time_is_up,
+};
 use super::scene::{prepare, with_sockets_if_needed};
 use super::schedule::Schedule;
 use super::search::execute;
@@ -225,8 +227,7 @@ impl Search<'_> {
         if let Some(limit) = self.request.max_executions.filter(|limit| self.tally().executions >= *limit) {
             return Some(format!("the limit of {limit} executions was reached"));
         }
-        let limit = self.request.max_time.filter(|limit| self.began.elapsed() >= *limit)?;
-        Some(format!("the time limit of {limit:?} was reached"))
+        time_is_up(self.began, self.request.max_time)
     }
 
     fn take(&self, lab: &mut Lab, trace: &Trace<Thing>) {

@@ -110,7 +110,7 @@ macro_rules! setting {
 }
 
 impl Race {
-    fn new(sandbox: Sandbox, command: CommandLine) -> Self {
+    pub(crate) fn new(sandbox: Sandbox, command: CommandLine) -> Self {
         let setup = Setup {
             command: Vec::new(),
             arg0: None,
@@ -137,7 +137,8 @@ impl Race {
         };
         let mut race = Race { sandbox, request, odd: None, invariants: Vec::new() };
         race.request.setup.arg0 = command.arg0.map(|arg0| race.text(arg0));
-        std::iter::once(command.program).chain(command.args).fold(race, Race::arg)
+        let race = command.env.into_iter().fold(race, |race, (name, value)| race.env(name, value));
+        race.arg(command.program).args(command.args)
     }
 
     /// Schedules are saved as JSON, which has no place for what is not text.
@@ -263,10 +264,10 @@ impl Race {
         self
     }
 
-    /// One start of the program instead of several, to be disturbed at each of its operations. How many contend, what is
-    /// said of the search, and invariants of one's own have no meaning then.
+    /// One start of the program instead of several, to be disturbed at each of its operations. Of what is said of the search,
+    /// [`max_time`](Race::max_time) bounds that too; the rest, how many contend, and invariants have no meaning then.
     pub fn sweep(self, blow: Blow) -> Sweep {
-        Sweep::new(self.sandbox, self.request.setup, self.odd, blow)
+        Sweep::new(self.sandbox, self.request, self.odd, blow)
     }
 
     /// Explores.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,12 @@ pub struct ReplayOutcome {
     pub diverged: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// That the time is up, if it is limited and so much has passed.
+pub(super) fn time_is_up(began: Instant, limit: Option<Duration>) -> Option<String> {
+    let limit = limit.filter(|limit| began.elapsed() >= *limit)?;
+    Some(format!("the time limit of {limit:?} was reached"))
 }
 
 impl RaceRequest {

@@ -19,6 +19,7 @@ use super::judge::Outcome;
 use super::kernel::Signals;
 use super::lab::{Lab, Scene};
 use super::operation::{Kind, Operation};
+use super::request::{RaceRequest, time_is_up};
 use super::scene::{prepare, with_sockets_if_needed};
 use super::schedule::{ScenarioKind, Setup};
 use super::system::{System, TaskId};
@@ -50,6 +51,8 @@ pub struct SweepRequest {
     pub at: Option<usize>,
     /// With this error only.
     pub errno: Option<Errno>,
+    /// No operation is begun with after so long.
+    pub max_time: Option<Duration>,
 }
 
 /// One disturbed start.
@@ -125,8 +128,9 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    pub(super) fn new(sandbox: Sandbox, setup: Setup, odd: Option<OsString>, blow: Blow) -> Self {
-        Sweep { sandbox, request: SweepRequest { setup, blow, at: None, errno: None }, odd }
+    pub(super) fn new(sandbox: Sandbox, race: RaceRequest, odd: Option<OsString>, blow: Blow) -> Self {
+        let RaceRequest { setup, max_time, .. } = race;
+        Sweep { sandbox, request: SweepRequest { setup, blow, at: None, errno: None, max_time }, odd }
     }
 
     /// At this operation only, counted from 1.
@@ -175,14 +179,17 @@ impl SweepOutcome {
     ///
     /// # Panics
     ///
-    /// If something is; with all such cases, a line each.
+    /// If something is; with all such cases, a line each. Or if it was not swept to the end.
     #[track_caller]
     #[expect(clippy::panic, reason = "it is an assertion")]
     pub fn assert_survives(&self) -> &Self {
         let broken: Vec<String> = self.broken().map(Case::to_string).collect();
-        match broken.len() {
-            0 => self,
-            count => {
+        match (broken.len(), &self.stopped) {
+            (0, None) => self,
+            (0, Some(why)) => {
+                panic!("nothing went wrong in {} disturbed starts, but {why}", self.cases.len())
+            }
+            (count, _) => {
                 panic!("{count} of {} disturbed starts went wrong:\n{}", self.cases.len(), broken.join("\n"))
             }
         }
@@ -191,8 +198,6 @@ impl SweepOutcome {
 
 /// Is told how many operations of how many are done, and says whether to go on.
 pub type SweepReport<'a> = dyn FnMut(usize, usize) -> bool + 'a;
-
-const RUNS: &str = "it still runs";
 
 /// An operation of the undisturbed start, or a call that makes a process, and what it can fail with there.
 struct Moment {
@@ -234,7 +239,7 @@ fn swept(
     let mut moments = lab.moments()?;
     let operations = moments.iter().filter(|moment| moment.birth.is_none()).count();
     if request.blow == Blow::Terminate
-        && lab.struck(operations + 1, Blow::Terminate)?.is_some_and(|harm| harm.sentence == RUNS)
+        && lab.struck(operations + 1, Blow::Terminate)?.is_some_and(|harm| harm.kind == HarmKind::Wrong)
     {
         return Err(ExploreError::NeverDown);
     }
@@ -249,8 +254,11 @@ fn swept(
         if request.at.is_some_and(|at| at != moment.at) {
             continue;
         }
-        if !report(index, moments.len()) {
-            outcome.stopped = Some("interrupted".into());
+        outcome.stopped = match report(index, moments.len()) {
+            true => time_is_up(began, request.max_time),
+            false => Some("interrupted".into()),
+        };
+        if outcome.stopped.is_some() {
             break;
         }
         outcome.cases.extend(lab.cases(request, moment)?);
@@ -350,7 +358,7 @@ impl Lab {
         self.forget_waiting();
         self.run_out()?;
         match blow {
-            Blow::Terminate if self.outcomes()[0].alive => Ok(Some(Harm::wrong(RUNS))),
+            Blow::Terminate if self.outcomes()[0].alive => Ok(Some(Harm::wrong("it still runs"))),
             Blow::Terminate => self.left(),
             _ => Ok(self.after_the_next_start()?.map(|sentence| Harm { kind: HarmKind::Lasting, sentence })),
         }
@@ -417,14 +425,14 @@ impl Lab {
         if left.is_empty() {
             return Ok(None);
         }
-        let sentence = |left: Vec<String>| format!("it has ended, and {} is left", left.join(" and "));
+        let sentence = |left: &[String]| format!("it has ended, and {} is left", left.join(" and "));
+        let mut left = Vec::from_iter(left);
         if let Some(wrong) = self.after_the_next_start()? {
-            let sentence = format!("{}; {wrong}", sentence(left.into_iter().collect()));
+            let sentence = format!("{}; {wrong}", sentence(&left));
             return Ok(Some(Harm { kind: HarmKind::Lasting, sentence }));
         }
-        let odd: Vec<_> = left.into_iter().filter(|name| !self.scene.watch.leaves.contains(name)).collect();
-        let litter = || Harm { kind: HarmKind::Litter, sentence: sentence(odd.clone()) };
-        Ok((!odd.is_empty()).then(litter))
+        left.retain(|name| !self.scene.watch.leaves.contains(name));
+        Ok((!left.is_empty()).then(|| Harm { kind: HarmKind::Litter, sentence: sentence(&left) }))
     }
 }
 
