@@ -1,11 +1,10 @@
 //! `detach`: the daemon leaves whoever started it.
 
 use super::catalogue::Check;
-use super::facts::Facts;
+use super::facts::{Facts, is_busy};
 use super::lab::{Lab, Up};
 use super::outcome::{Judgement, No, broken, cannot_tell, does_not_apply};
 use super::run::Start;
-use crate::observe::State;
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use std::fs::OpenOptions;
@@ -146,9 +145,7 @@ fn no_chdir(lab: &Lab<'_>) -> Judgement {
     let run = lab.start(Start::new(mode).extra(argument))?;
     lab.must_run(&run, run.outcome()?)?;
     // Some move only after they have reported.
-    let at_rest = |facts: &Facts| {
-        facts.member(facts.daemon).is_some_and(|member| member.process.state != State::Running)
-    };
+    let at_rest = |facts: &Facts| facts.member(facts.daemon).is_some_and(|member| !is_busy(&member.process));
     let facts = run.settled_when(at_rest)?;
     let cwd = facts.member(facts.daemon).and_then(|member| member.process.cwd.known().cloned());
     match cwd {

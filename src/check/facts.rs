@@ -3,7 +3,9 @@
 use super::driving::Mode;
 use super::outcome::{No, cannot_tell};
 use crate::fixture::{Sandbox, Subject};
-use crate::observe::{Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, PidfileContent, Process, Tree};
+use crate::observe::{
+    Descriptors, HeldLock, Inode, Lock, Observed, Pidfile, PidfileContent, Process, State, Tree,
+};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs;
@@ -118,6 +120,10 @@ impl Facts {
         self.member(pid).is_some()
     }
 
+    pub(super) fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.members.iter().map(|member| &member.process)
+    }
+
     /// Whether the pidfile names a living process of the tree.
     pub(super) fn pidfile_names_member(&self) -> bool {
         self.pidfile.pid().is_some_and(|pid| self.is_alive(pid))
@@ -177,6 +183,11 @@ impl Member {
             },
         )
     }
+}
+
+/// Whether it runs, or would if it got a processor or what it reads from a disk.
+pub(super) fn is_busy(process: &Process) -> bool {
+    matches!(process.state, State::Running | State::DiskSleep)
 }
 
 /// A directory, by the name `.`, and all that is in it.

@@ -1,10 +1,10 @@
 //! One start of the daemon, from the command to the end of its last process.
 
 use super::driving::{Driving, Mode};
-use super::facts::Facts;
+use super::facts::{Facts, is_busy};
 use super::outcome::{No, broken, cannot_tell};
 use crate::fixture::{Clock, Deadline, FixtureError, Sandbox, StartOptions, Subject};
-use crate::observe::{Inode, Pidfile, PidfileContent, State};
+use crate::observe::{Inode, Pidfile, PidfileContent, Process, from_ticks};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -109,8 +109,30 @@ impl Patience {
         Deadline::by_its_clock(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
     }
 
-    fn settle(&self) -> Deadline {
-        Deadline::by_its_clock(self.timeout.min(SETTLE))
+    fn settle(&self) -> Duration {
+        self.timeout.min(SETTLE)
+    }
+}
+
+/// When a daemon has had the time that it may take to settle. On the machine's clock one that wants to run is given
+/// that much of a processor too: how soon it gets it on a loaded machine is not its doing.
+struct Late {
+    began: Duration,
+    /// The processor time that it had used when it was first looked at.
+    had_before: Option<Duration>,
+}
+
+impl Late {
+    fn has_passed<'a>(&mut self, run: &Run<'_>, processes: impl Iterator<Item = &'a Process>) -> bool {
+        let (mut busy, mut ticks) = (false, 0);
+        for process in processes {
+            busy |= is_busy(process);
+            ticks += process.cpu_time_ticks;
+        }
+        let had = from_ticks(ticks).unwrap_or(Duration::MAX);
+        let used = had.saturating_sub(*self.had_before.get_or_insert(had));
+        let settle = run.patience.settle();
+        run.passed() - self.began >= settle && (!busy || used >= settle)
     }
 }
 
@@ -322,14 +344,14 @@ impl<'a> Run<'a> {
     /// Looks until `settled` is content, or for as long as a daemon may take to settle.
     pub(super) fn settled_when(&self, mut settled: impl FnMut(&Facts) -> bool) -> Result<Facts, No> {
         let mut last = None;
-        let look = || -> Result<Option<()>, No> {
+        let _ = self.soon("the daemon to settle", |late| {
             let (now, calm) = self.calmly(|| self.facts())?;
             let content = now.as_ref().is_some_and(&mut settled) && calm;
+            let is_late = now.as_ref().is_some_and(|facts| late.has_passed(self, facts.processes()));
             // A daemon that has just ended is what the last look shows.
             last = now;
-            Ok(content.then_some(()))
-        };
-        let _ = self.subject.wait_until("the daemon to settle", self.patience.settle(), look);
+            Ok((content || is_late).then_some(()))
+        });
         match last {
             Some(facts) => Ok(facts),
             None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
@@ -354,7 +376,7 @@ impl<'a> Run<'a> {
                 && self.driving.declared.monitor_title.is_some()
                 && !facts.monitor_title().contains(&facts.daemon.to_string()),
             reaping: self.mode.monitored && !facts.zombies.is_empty(),
-            rest: daemon.is_some_and(|member| member.process.state == State::Running),
+            rest: daemon.is_some_and(|member| is_busy(&member.process)),
         }
     }
 
@@ -429,7 +451,24 @@ impl<'a> Run<'a> {
 
     /// Whether nothing runs any more, shortly.
     pub(super) fn is_empty_soon(&self) -> bool {
-        self.subject.wait_empty(self.patience.settle()).is_ok()
+        let emptied = self.soon("its processes to end", |late| {
+            let mut left = Vec::new();
+            for pid in self.subject.live_pids()? {
+                left.extend(Process::of(pid)?.present());
+            }
+            Ok((left.is_empty() || late.has_passed(self, left.iter())).then_some(left.is_empty()))
+        });
+        emptied.unwrap_or(false)
+    }
+
+    /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.
+    fn soon<T>(&self, what: &str, mut look: impl FnMut(&mut Late) -> Result<Option<T>, No>) -> Result<T, No> {
+        let deadline = match self.subject.clock() {
+            Some(_) => Deadline::by_its_clock(self.patience.settle()),
+            None => self.patience.deadline(),
+        };
+        let mut late = Late { began: self.passed(), had_before: None };
+        self.subject.wait_until(what, deadline, || look(&mut late))
     }
 
     /// What it has said, for a message: the end of its output, or nothing.

@@ -6,7 +6,7 @@ use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
 use super::run::{Run, Start};
 use crate::fixture::Deadline;
-use crate::observe::{Process, State, since_boot};
+use crate::observe::{Process, State, from_ticks};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -189,7 +189,7 @@ pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Du
 fn births(restarts: &[Facts]) -> Result<Vec<Duration>, No> {
     let births =
         restarts.iter().filter_map(|facts| Some(facts.member(facts.daemon)?.process.start_time_ticks));
-    let births = births.map(since_boot).collect::<Option<Vec<Duration>>>();
+    let births = births.map(from_ticks).collect::<Option<Vec<Duration>>>();
     births.map_or_else(|| cannot_tell("the kernel does not say how long its clock ticks are"), Ok)
 }
 

@@ -1,6 +1,6 @@
 //! Facts about a process, as plain values to be reported.
 
-use crate::observe::{Fact, Ids, ObserveError, Observed, Process, Tree, since_boot};
+use crate::observe::{Fact, Ids, ObserveError, Observed, Process, Tree, from_ticks};
 use crate::report;
 use nix::unistd::Pid;
 use std::fs;
@@ -58,7 +58,7 @@ fn ids<T: Copy + Into<u32>>(ids: &Ids<T>) -> report::Ids {
 fn age_s(start_time_ticks: u64) -> Option<u64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let uptime_s: u64 = uptime.split(['.', ' ']).next()?.parse().ok()?;
-    Some(uptime_s.saturating_sub(since_boot(start_time_ticks)?.as_secs()))
+    Some(uptime_s.saturating_sub(from_ticks(start_time_ticks)?.as_secs()))
 }
 
 /// The parent, if it is the one that restarts the process: it says so in its name or its title.

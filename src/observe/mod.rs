@@ -74,6 +74,6 @@ pub use process::{Capabilities, Ids, Limit, Process, Signals};
 pub use roles::{Role, Roles};
 pub use signals::SignalSet;
 pub use stat::State;
-pub(crate) use stat::{Stat, since_boot};
+pub(crate) use stat::{Stat, from_ticks};
 pub use tree::{Node, Tree};
 pub use view::View;

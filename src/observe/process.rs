@@ -69,6 +69,8 @@ pub struct Process {
     pub core_limit: Limit,
     /// The number that its descriptors stay below.
     pub open_files_limit: Limit,
+    /// The processor time it has used, its own and the kernel's on its behalf, in clock ticks.
+    pub cpu_time_ticks: u64,
     /// When it was started, in clock ticks since the machine was. Equal pids with different start
     /// times are two processes.
     pub start_time_ticks: u64,
@@ -176,6 +178,7 @@ impl Process {
             capabilities: status.capabilities,
             core_limit: limit("Max core file size")?,
             open_files_limit: limit("Max open files")?,
+            cpu_time_ticks: stat.cpu_time_ticks,
             start_time_ticks: stat.start_time_ticks,
             vm_rss_kib: status.vm_rss_kib,
         })

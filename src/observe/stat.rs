@@ -93,15 +93,15 @@ pub(crate) struct Stat {
     /// Whether its first thread is ending or has ended; others may go on.
     pub(super) exiting: bool,
     pub(crate) threads: u32,
+    pub(super) cpu_time_ticks: u64,
     pub(super) start_time_ticks: u64,
 }
 
 /// Of the flags in `/proc/PID/stat`, the one for what is ending; `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
-/// What `/proc` counts in clock ticks, as a time since the machine was started; none if the system does not say how long
-/// they are, see [sysconf(3)](https://man7.org/linux/man-pages/man3/sysconf.3.html).
-pub(crate) fn since_boot(ticks: u64) -> Option<Duration> {
+/// What `/proc` counts in clock ticks, as a time; none if the system does not say how long they are, see [sysconf(3)](https://man7.org/linux/man-pages/man3/sysconf.3.html).
+pub(crate) fn from_ticks(ticks: u64) -> Option<Duration> {
     let per_s = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
     let rest_ns = (ticks.checked_rem(per_s)? * 1_000_000_000) / per_s;
     Some(Duration::from_secs(ticks / per_s) + Duration::from_nanos(rest_ns))
@@ -120,6 +120,7 @@ impl From<&Process> for Stat {
             tpgid: process.tpgid,
             exiting: process.state.is_zombie(),
             threads: process.threads,
+            cpu_time_ticks: process.cpu_time_ticks,
             start_time_ticks: process.start_time_ticks,
         }
     }
@@ -147,6 +148,7 @@ impl Stat {
         // The manual page counts from 1, and its third field is the first behind the command.
         let field = |index: usize| fields.get(index - 3).copied().unwrap_or_default();
         let pid = |index, name| number(field(index)).map(Pid::from_raw).ok_or(name);
+        let ticks = |index, name| number::<u64>(field(index)).ok_or(name);
         let &[state] = field(3) else {
             return Err("state");
         };
@@ -162,7 +164,8 @@ impl Stat {
             tpgid: Some(pid(8, "tpgid")?).filter(|tpgid| tpgid.as_raw() > 0),
             exiting: number(field(9)).is_some_and(|flags: u32| flags & PF_EXITING != 0),
             threads: number(field(20)).ok_or("num_threads")?,
-            start_time_ticks: number(field(22)).ok_or("starttime")?,
+            cpu_time_ticks: ticks(14, "utime")?.saturating_add(ticks(15, "stime")?),
+            start_time_ticks: ticks(22, "starttime")?,
         })
     }
 }
@@ -174,7 +177,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     const TAIL: &[u8] =
-        b" S 1 41 40 34819 41 4194304 103 0 0 0 0 0 0 0 20 0 3 0 65385 3133440 407 1844674407370\n";
+        b" S 1 41 40 34819 41 4194304 103 0 0 0 7 5 0 0 20 0 3 0 65385 3133440 407 1844674407370\n";
 
     fn with_comm(comm: &[u8]) -> Vec<u8> {
         [b"42 (", comm, b")", TAIL].concat()
@@ -196,6 +199,7 @@ mod tests {
             tpgid: Some(pid(41)),
             exiting: false,
             threads: 3,
+            cpu_time_ticks: 12,
             start_time_ticks: 65385,
         };
         assert_eq!(stat, expected);
