@@ -150,6 +150,8 @@ struct CaseDocument<'a> {
     at: usize,
     operation: &'a str,
     errno: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a str>,
     outcome: &'static str,
     detail: &'a str,
 }
@@ -160,6 +162,7 @@ impl<'a> Document<'a> {
             at: case.at,
             operation: &case.operation,
             errno: case.errno.map(|errno| format!("{errno:?}")),
+            said: case.said.as_deref(),
             outcome: if case.broken.is_some() { "fail" } else { "pass" },
             detail: case.broken.as_ref().map_or("", |harm| &harm.sentence),
         };

@@ -158,13 +158,13 @@ impl PidfileCleanup {
     /// the pidfile stays, stale.
     fn enter(&self) -> Option<Option<OwnedFd>> {
         lock_mutex(self.mutex.as_fd()).ok()?;
-        if leads_to(self.guard_name.as_c_str(), &self.mutex) {
+        if leads_to(self.guard_name.as_c_str(), &self.mutex).ok()? {
             return Some(None);
         }
         for _ in 0..2 {
             let guard = open_guard_at(self.guard_name.as_c_str()).ok()?;
             lock_mutex(guard.as_fd()).ok()?;
-            if leads_to(self.guard_name.as_c_str(), &guard) {
+            if leads_to(self.guard_name.as_c_str(), &guard).ok()? {
                 return Some(Some(guard));
             }
         }

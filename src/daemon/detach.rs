@@ -209,18 +209,19 @@ pub(super) fn fork_child() -> Result<Side, Error> {
 
 impl Child {
     /// Whether the child has reported that it is ready, which it does once. Never waits.
-    pub(super) fn is_ready(&mut self) -> bool {
+    pub(super) fn is_ready(&mut self) -> Result<bool, Error> {
         let Some(channel) = &self.channel else {
-            return false;
+            return Ok(false);
         };
         let mut byte = [0];
         match recv(channel.as_raw_fd(), &mut byte, MsgFlags::MSG_DONTWAIT) {
-            Ok(1..) => true,
-            Err(Errno::EAGAIN | Errno::EINTR) => false,
-            Ok(0) | Err(_) => {
+            Ok(1..) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Ok(0) | Err(Errno::ECONNRESET) => {
                 self.channel = None;
-                false
+                Ok(false)
             }
+            Err(errno) => Err(Error::system("read whether startup is complete")(errno)),
         }
     }
 }
@@ -260,13 +261,17 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
                 Err(Error::StartupTimeout { pid: child.pid.as_raw(), limit: limit.unwrap_or_default() })
             }
         });
+        // It may have reported just before it ended, or handed its channel on.
+        let outcome = outcome.and_then(|ended| match child.is_ready() {
+            // Where it has ended, that says enough.
+            Err(error) if ended.is_none() => Err(error),
+            ready => Ok((ready.unwrap_or(false), ended)),
+        });
         match outcome {
-            Ok(None) if child.is_ready() => return 0,
-            Ok(None) => {}
-            // It may have reported just before it ended, or handed its channel on.
-            Ok(Some(_)) if child.is_ready() => return 0,
-            Ok(Some(Status { death: Death::Exited(status), .. })) if status != 0 => return status,
-            Ok(Some(status)) => {
+            Ok((true, _)) => return 0,
+            Ok((false, None)) => {}
+            Ok((false, Some(Status { death: Death::Exited(status), .. }))) if status != 0 => return status,
+            Ok((false, Some(status))) => {
                 say(program, &format!("fork child died before signaling startup ({status})"));
                 say(program, "could not detach from foreground session");
                 return 1;

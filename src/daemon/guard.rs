@@ -68,7 +68,7 @@ impl<'a> Section<'a> {
             let left = end.saturating_duration_since(Instant::now());
             section.lock(left)?;
             // Somebody may have removed or replaced the file while this process was on its way to the lock.
-            if leads_to(&paths.guard, &section.fd) {
+            if still_guards(paths, &section.fd)? {
                 return Ok(section);
             }
             if left.is_zero() {
@@ -109,7 +109,7 @@ impl<'a> Section<'a> {
             path: self.paths.guard.clone(),
             errno: Errno::ESTALE,
         };
-        let alone = leads_to(&self.paths.guard, &self.fd).then_some(()).ok_or_else(gone);
+        let alone = still_guards(self.paths, &self.fd).and_then(|alone| alone.then_some(()).ok_or_else(gone));
         match alone.and_then(|()| self.unlock()) {
             Ok(()) => Ok(self.fd),
             Err(error) => {
@@ -213,14 +213,14 @@ impl Ownership {
             // The latest owner is the one with the highest generation.
             None => !owned_from(&self.fd, self.generation + 1)?,
         };
-        Ok(latest && leads_to(&section.paths.guard, &self.fd))
+        Ok(latest && still_guards(section.paths, &self.fd)?)
     }
 
     /// Makes sure, before another daemon is started, that the ownership still holds: becomes owner again if
     /// somebody removed the guard, and fails if there is another owner now.
     pub(super) fn renew(&mut self, paths: &PidfilePaths) -> Result<(), Error> {
         let section = Section::enter(paths)?;
-        if leads_to(&paths.guard, &self.fd) {
+        if still_guards(paths, &self.fd)? {
             return self.confirm(&section);
         }
         drop(section);
@@ -286,10 +286,10 @@ fn open_guard(path: &Path) -> Result<OwnedFd, Error> {
 /// Somebody else's guard, made when the daemon ran as another user.
 fn guard_denied(path: &Path) -> Error {
     match stat(path) {
-        Ok(status) => Error::ForeignGuard { guard: path.to_owned(), uid: status.st_uid },
-        Err(_) => {
-            Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno: Errno::EACCES }
+        Ok(status) if status.st_uid != geteuid().as_raw() => {
+            Error::ForeignGuard { guard: path.to_owned(), uid: status.st_uid }
         }
+        _ => Error::File { action: "open the pidfile's guard", path: path.to_owned(), errno: Errno::EACCES },
     }
 }
 
@@ -306,12 +306,19 @@ pub(super) fn file_kind(status: &FileStat) -> Option<&'static str> {
     }
 }
 
+/// Whether the guard's name still leads to the open file. That nobody can tell is no sign of another owner.
+fn still_guards(paths: &PidfilePaths, fd: &OwnedFd) -> Result<bool, Error> {
+    leads_to(&paths.guard, fd).map_err(Error::file("inspect", &paths.guard))
+}
+
 /// Whether the name leads to the open file. Async-signal-safe for a `&CStr`.
-pub(super) fn leads_to<P: ?Sized + nix::NixPath>(path: &P, fd: &OwnedFd) -> bool {
-    let (Ok(named), Ok(open)) = (stat(path), fstat(fd)) else {
-        return false;
+pub(super) fn leads_to<P: ?Sized + nix::NixPath>(path: &P, fd: &OwnedFd) -> Result<bool, Errno> {
+    let named = match stat(path) {
+        Err(Errno::ENOENT) => return Ok(false),
+        named => named?,
     };
-    (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino)
+    let open = fstat(fd)?;
+    Ok((named.st_dev, named.st_ino) == (open.st_dev, open.st_ino))
 }
 
 /// Async-signal-safe.

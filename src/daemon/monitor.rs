@@ -137,7 +137,7 @@ impl Monitor<'_> {
                 Wake::Channel | Wake::Time => None,
             };
             // In this order: a daemon may report just before it ends.
-            if child.is_ready() {
+            if child.is_ready()? {
                 child.channel = None;
                 ready_since = Some(Instant::now());
                 self.daemon_is_ready(ever_ready)?;
@@ -161,11 +161,17 @@ impl Monitor<'_> {
         if std::mem::replace(ever_ready, true) {
             return Ok(());
         }
-        self.setup.stdio.map_or(Ok(()), Stdio::redirect)?;
-        if let Some(notify) = &self.setup.notify {
-            notify.ready();
+        let (notify, foreground) = (self.setup.notify.as_ref(), self.setup.foreground.take());
+        let report = || {
+            if let Some(notify) = notify {
+                notify.ready();
+            }
+            foreground.map_or(Ok(()), |foreground| foreground.ready())
+        };
+        match self.setup.stdio {
+            Some(stdio) => stdio.redirect_then(report),
+            None => report(),
         }
-        self.setup.foreground.take().map_or(Ok(()), |foreground| foreground.ready())
     }
 
     /// Hands on what has arrived. Without a daemon only a wish to end counts.

@@ -21,6 +21,7 @@ use super::operation::{Kind, Operation};
 use super::place::Thing;
 use super::schedule::{self, State};
 use super::words;
+use crate::sys::nest::Program;
 use crate::trace::End;
 
 /// An invariant that does not hold, in a sentence.
@@ -130,9 +131,7 @@ impl Lab {
                     running: !alive.is_empty() && !waits && !self.is_remnant(index, named),
                     alive: !alive.is_empty(),
                     end: first.and_then(|process| process.end),
-                    says: last_line(&program.stderr)
-                        .or_else(|| last_line(&program.stdout))
-                        .unwrap_or_default(),
+                    says: last_line(&output(program)),
                 }
             })
             .collect()
@@ -282,11 +281,19 @@ impl Lab {
         }
     }
 
+    /// What a contender has said, the same however the processes are numbered and wherever the rundir is.
+    pub(super) fn said(&self, contender: usize) -> String {
+        self.placeless(&output(&self.scene.programs[contender]))
+    }
+
+    fn placeless(&self, text: &str) -> String {
+        // Each worker has a sandbox of its own.
+        self.family.pids.replace(text).replace(&*self.scene.rundir.to_string_lossy(), "{rundir}")
+    }
+
     /// What the execution came to, the same for the same ending however the processes are numbered.
     pub(crate) fn ending(&self, outcomes: &[Outcome]) -> String {
-        let outcomes = self.family.pids.replace(&format!("{outcomes:?}"));
-        // Each worker has a sandbox of its own.
-        let outcomes = outcomes.replace(&*self.scene.rundir.to_string_lossy(), "{rundir}");
+        let outcomes = self.placeless(&format!("{outcomes:?}"));
         format!("{outcomes}{:?}", self.state())
     }
 
@@ -475,8 +482,15 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// The last line that is not empty.
-fn last_line(output: &CStr) -> Option<String> {
-    let text = fs::read(OsStr::from_bytes(output.to_bytes())).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
+/// What the program has written to standard error, or else to standard output.
+fn output(program: &Program) -> String {
+    let text = |file: &CStr| {
+        let text = fs::read(OsStr::from_bytes(file.to_bytes())).unwrap_or_default();
+        Some(String::from_utf8_lossy(&text).trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    text(&program.stderr).or_else(|| text(&program.stdout)).unwrap_or_default()
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().next_back().unwrap_or_default().trim().to_owned()
 }

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
+use std::os::unix::fs::FileTypeExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -65,6 +66,8 @@ pub struct Case {
     pub operation: String,
     /// The error that it gave.
     pub errno: Option<Errno>,
+    /// What the start said, where it failed of the error; numbers of processes are replaced by their names.
+    pub said: Option<String>,
     /// What is wrong afterwards; none if nothing is.
     pub broken: Option<Harm>,
 }
@@ -292,16 +295,18 @@ impl Lab {
     /// All that can happen at one moment.
     fn cases(&mut self, request: &SweepRequest, moment: &Moment) -> Result<Vec<Case>, ExploreError> {
         let at = moment.at;
-        let case = |errno, broken| Case { at, operation: moment.operation.clone(), errno, broken };
+        let case =
+            |errno, said, broken| Case { at, operation: moment.operation.clone(), errno, said, broken };
         if request.blow != Blow::Fail {
             let broken = self.judged(|lab| lab.struck(at, request.blow))?;
-            return Ok(vec![case(None, broken)]);
+            return Ok(vec![case(None, None, broken)]);
         }
         let wanted = |errno: &&Errno| request.errno.is_none_or(|wanted| wanted == **errno);
         let mut cases = Vec::new();
         for &errno in moment.errors.iter().filter(wanted) {
             let broken = self.judged(|lab| lab.failed(moment, errno))?;
-            cases.push(case(Some(errno), broken));
+            let said = Some(self.said(0)).filter(|said| !self.outcomes()[0].alive && !said.is_empty());
+            cases.push(case(Some(errno), said, broken));
         }
         Ok(cases)
     }
@@ -466,10 +471,11 @@ fn descriptor(kind: &Kind) -> Option<RawFd> {
 fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
     use Errno::{EACCES, EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOLCK, ENOMEM, ENOSPC, EROFS};
     // What leads to another process, a pipe or a socket, has no disk that could fail.
-    let is_file = descriptor(&operation.kind).is_some_and(|fd| {
-        let leads_to = std::fs::metadata(format!("/proc/{process}/fd/{fd}"));
-        leads_to.is_ok_and(|file| file.is_file() || file.is_dir())
-    });
+    let leads_to =
+        descriptor(&operation.kind).and_then(|fd| std::fs::metadata(format!("/proc/{process}/fd/{fd}")).ok());
+    let leads_to = leads_to.map(|file| file.file_type());
+    let is_file = leads_to.is_some_and(|file| file.is_file() || file.is_dir());
+    let is_socket = leads_to.is_some_and(|file| file.is_socket());
     let errors: &[Errno] = match &operation.kind {
         Kind::Open { flags, .. } if flags & nix::libc::O_CREAT != 0 => {
             &[EACCES, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS]
@@ -483,11 +489,13 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
         Kind::Change { .. } | Kind::ChangeOpened { .. } => &[EIO, EROFS],
         Kind::Read { .. } if is_file => &[EIO, EINTR],
         Kind::Write { .. } if is_file => &[ENOSPC, EIO, EINTR],
+        Kind::Read { .. } | Kind::Write { .. } if is_socket => &[ENOMEM, EINTR],
         Kind::Read { .. } | Kind::Write { .. } => &[EINTR],
         Kind::Close { .. } | Kind::List { .. } | Kind::Stat { .. } if is_file => &[EIO],
         Kind::Lock(lock) if lock.blocks => &[EINTR, ENOLCK],
         Kind::Lock(_) => &[EAGAIN, ENOLCK],
         Kind::MakePipe { .. } => &[EMFILE, ENFILE],
+        Kind::Socket { .. } => errors_of_socket(&operation.call),
         Kind::Poll { .. } | Kind::Wait { blocks: true, .. } | Kind::AwaitSignal { blocks: true, .. } => {
             &[EINTR]
         }
@@ -497,6 +505,18 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
     let tells = matches!(operation.kind, Kind::Poll { .. } | Kind::AwaitSignal { .. });
     let interrupts = tells || Signals::of(Pid::from_raw(process)).can_interrupt();
     errors.iter().copied().filter(|errno| *errno != EINTR || interrupts).collect()
+}
+
+/// What the calls of unix(7) can fail with where it is not the program's own mistake.
+fn errors_of_socket(call: &str) -> &'static [Errno] {
+    use Errno::{EACCES, EINTR, EMFILE, ENFILE, ENOMEM, EROFS};
+    match call.split('(').next().unwrap_or_default() {
+        "bind" => &[EACCES, EROFS, ENOMEM],
+        "connect" => &[EACCES, ENOMEM, EINTR],
+        "accept" | "accept4" => &[EMFILE, ENFILE, ENOMEM, EINTR],
+        "listen" | "shutdown" => &[],
+        _ => &[ENOMEM, EINTR],
+    }
 }
 
 /// `12 openat(d.pid.tmp, O_RDWR|O_CREAT) ENOSPC: it has ended, and d.pid.tmp is left`

@@ -17,13 +17,26 @@ fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
 #[case(Blow::Kill, Scenario::Start, "--detach --monitor")]
 #[case(Blow::Kill, Scenario::Stale, "")]
 #[case(Blow::Terminate, Scenario::Stale, "--monitor")]
-#[case(Blow::Fail, Scenario::Stale, "--monitor")]
+#[case(Blow::Fail, Scenario::Stale, "--detach --monitor")]
 fn the_reference_survives(#[case] blow: Blow, #[case] scenario: Scenario, #[case] mode: &str) {
     let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
     let found = start(&sandbox, "reference", mode).scenario(scenario).sweep(blow).run();
     found.assert_survives();
     assert!(found.operations > 25 && found.cases.len() > found.operations, "{found:?}");
+    for case in &found.cases {
+        assert!(says_enough(case), "{case}, and it says {:?}", case.said);
+    }
+}
+
+/// Whether a start that failed names the call and the error, and the file that the call was about.
+fn says_enough(case: &Case) -> bool {
+    let (Some(said), Some(errno)) = (&case.said, case.errno) else { return true };
+    // What is locked already is owned by another instance.
+    let names_error = said.contains(errno.desc()) || errno == Errno::EAGAIN && said.contains("aborting");
+    let names_call = said.contains(": failed to ") || said.contains("aborting");
+    let names_file = said.contains("daemon.pid") || !case.operation.contains("daemon.pid");
+    names_error && names_call && names_file
 }
 
 #[rstest]
@@ -60,6 +73,7 @@ fn forks_fail_too() {
     let sandbox = Sandbox::new().unwrap();
     let found = start(&sandbox, "reference", "--detach").sweep(Blow::Fail).run();
     found.assert_survives();
+    assert!(found.cases.iter().all(says_enough), "{found:?}");
     let forks = found.cases.iter().filter(|case| case.operation == "clone()").filter_map(|case| case.errno);
     assert_eq!(forks.collect::<Vec<_>>(), [Errno::EAGAIN, Errno::ENOMEM]);
 
