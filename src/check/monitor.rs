@@ -99,7 +99,7 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "The monitor's title is the one that the profile declares",
         why: "It is how an operator sees at a glance that a daemon has crashed, and how often.",
         source: "The daemon's profile",
-        judged: "/proc/PID/cmdline of the monitor, at first and after one crash. Only if the profile declares it.",
+        judged: "/proc/PID/cmdline of the monitor, at first and after each of several crashes. Only if the profile declares it.",
         judge: title,
     },
 ];
@@ -227,15 +227,18 @@ fn title(lab: &Lab<'_>) -> Judgement {
         return does_not_apply(UNDECLARED);
     };
     let series = lab.series()?;
-    let pid = series.before.daemon.to_string();
-    expect_title(&series.before, &healthy.replace("{pid}", &pid))?;
-    match (&declared.monitor_title_after_crash, series.restarts.first()) {
-        (Some(crashed), Some(facts)) => {
-            let expected = crashed.replace("{crashed}", &pid).replace("{pid}", &facts.daemon.to_string());
-            expect_title(facts, &expected)
-        }
-        _ => Ok(()),
+    expect_title(&series.before, &healthy.replace("{pid}", &series.before.daemon.to_string()))?;
+    let Some(crashed) = &declared.monitor_title_after_crash else {
+        return Ok(());
+    };
+    let mut before = &series.before;
+    for (index, facts) in series.restarts.iter().enumerate() {
+        let expected = crashed.replace("{crashed}", &before.daemon.to_string());
+        let expected = expected.replace("{crashes}", &(index + 1).to_string());
+        expect_title(facts, &expected.replace("{pid}", &facts.daemon.to_string()))?;
+        before = facts;
     }
+    Ok(())
 }
 
 fn expect_title(facts: &super::facts::Facts, expected: &str) -> Judgement {

@@ -62,6 +62,13 @@ pub struct Declared {
     /// The minimum time between two restarts.
     #[serde(deserialize_with = "duration")]
     pub restart_interval: Option<Duration>,
+    /// Whether the first crash leads to a restart at once, however long the monitor waits later.
+    pub first_restart_at_once: bool,
+    /// Up to what the time between two restarts grows while crashes follow each other.
+    #[serde(deserialize_with = "duration")]
+    pub longest_restart_interval: Option<Duration>,
+    /// At how many crashes in a row the monitor gives up.
+    pub gives_up_after: Option<u32>,
     /// The signals after which the monitor restarts the daemon, others that kill ending both.
     #[serde(deserialize_with = "signals")]
     pub restart_signals: Option<Vec<Signal>>,
@@ -69,7 +76,7 @@ pub struct Declared {
     pub monitor_comm: Option<String>,
     /// What the monitor's title contains while all is well; `{pid}` is the daemon's.
     pub monitor_title: Option<String>,
-    /// What it contains after one crash; `{crashed}` is the pid of the crashed daemon.
+    /// What it contains after each crash; `{crashed}` is the pid of the crashed daemon, `{crashes}` how many have crashed.
     pub monitor_title_after_crash: Option<String>,
     /// The exit status of a start that fails.
     pub failure_status: Option<i32>,

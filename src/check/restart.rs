@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::Run;
-use super::series::{End, Series, is_asleep_without, monitor_of, wait_for_restart};
+use super::series::{End, Series, is_asleep_without, limit, monitor_of, wait_for_restart};
 use crate::fixture::Deadline;
 use crate::observe::Process;
 use nix::sys::signal::Signal;
@@ -54,6 +54,35 @@ pub(super) const CHECKS: &[Check] = &[
                  the kernel notes. Only if the profile declares the interval; three tenths of it are allowed to monitors \
                  that count whole seconds and machines under load.",
         judge: interval,
+    },
+    Check {
+        id: "restart.first-at-once",
+        promise: "The first crash is followed by a restart at once, if the profile declares it",
+        why: "A daemon that crashes once a week is away for the whole throttle, for nothing.",
+        source: "The daemon's profile",
+        judged: "Broken if the monitor sleeps for 50 ms or more between the first crash and the restart. Only on a clock of \
+                 the daemon's own (not with --real-time), and if the profile declares it.",
+        judge: first_at_once,
+    },
+    Check {
+        id: "restart.back-off",
+        promise: "While crashes follow each other restarts come further apart, up to what the profile declares",
+        why: "What keeps crashing is not mended by more starts, which cost the machine and fill its log.",
+        source: "The daemon's profile",
+        judged: "The times between restarts, while the daemon is crashed as soon as it is up. Broken if one of them is longer \
+                 than declared, if one is much shorter than that before it, or if the last is no longer than the first. Only \
+                 on a clock of the daemon's own (not with --real-time), and if the profile declares the longest.",
+        judge: back_off,
+    },
+    Check {
+        id: "restart.gives-up",
+        promise: "After as many crashes in a row as the profile declares, and no fewer, the monitor gives up",
+        why: "Whoever watches the monitor never learns that the daemon does not work; or it is down after a few crashes.",
+        source: "The daemon's profile",
+        judged: "The daemon is crashed as soon as it is up, as often as declared: each time but the last it must be restarted, \
+                 and the last time the monitor must end. Only on a clock of the daemon's own (not with --real-time), and if \
+                 the profile declares how often.",
+        judge: gives_up,
     },
     Check {
         id: "restart.wall-clock",
@@ -168,7 +197,6 @@ fn in_the_throttle(lab: &Lab<'_>, what: impl Fn(Throttled<'_, '_>) -> Judgement)
             if !run.dies_of(dead, Signal::SIGSEGV)? {
                 return does_not_apply("the daemon does not die of SIGSEGV");
             }
-            // Programs written in Rust survive the first one, and then time passes.
             let crashed = run.passed();
             if is_asleep_without(run, dead, monitor)? && run.passed() - crashed < WAIT {
                 return Ok(what(Throttled { run, monitor, dead, longest }));
@@ -245,6 +273,80 @@ fn interval(lab: &Lab<'_>) -> Judgement {
         true => broken(format!("two restarts were {shortest:?} apart, not {declared:?}")),
         false => Ok(()),
     }
+}
+
+fn first_at_once(lab: &Lab<'_>) -> Judgement {
+    if !lab.driving.declared.first_restart_at_once {
+        return does_not_apply(UNDECLARED);
+    }
+    let series = restarted(lab)?;
+    lab.has_its_clock()?;
+    match series.waits[0] {
+        waited if waited >= WAIT => {
+            broken(format!("the daemon was restarted {waited:?} after its first crash"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn back_off(lab: &Lab<'_>) -> Judgement {
+    let Some(longest) = lab.driving.declared.longest_restart_interval else {
+        return does_not_apply(UNDECLARED);
+    };
+    let series = restarted(lab)?;
+    lab.has_its_clock()?;
+    let intervals = &series.intervals;
+    let [first, .., last] = intervals[..] else {
+        return cannot_tell("too few restarts were seen");
+    };
+    if let Some(beyond) = intervals.iter().find(|interval| interval.mul_f64(TOLERANCE) > longest) {
+        return broken(format!("two restarts were {beyond:?} apart, more than {longest:?}"));
+    }
+    let shrinks = intervals.windows(2).any(|pair| pair[1] < pair[0].mul_f64(TOLERANCE));
+    let is_longest_at_once = first >= longest.mul_f64(TOLERANCE);
+    match shrinks || last < first + WAIT && !is_longest_at_once {
+        true => broken(format!(
+            "the restarts were {intervals:?} apart, and should come further and further apart"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn gives_up(lab: &Lab<'_>) -> Judgement {
+    let Some(declared) = lab.driving.declared.gives_up_after else {
+        return does_not_apply(UNDECLARED);
+    };
+    lab.has_its_clock()?;
+    let judged = lab.on_its_clock(lab.driving.monitored()?, |run| {
+        lab.has_its_clock()?;
+        let mut facts = lab.up(run)?.facts;
+        let monitor = monitor_of(&facts)?;
+        for crash in 1..=declared {
+            let dead = facts.daemon;
+            if !run.dies_of(dead, Signal::SIGSEGV)? {
+                return does_not_apply("the daemon does not die of SIGSEGV");
+            }
+            let limit = limit(lab.driving, run, false);
+            match (wait_for_restart(run, dead, monitor, limit)?.daemon, crash == declared) {
+                (Ok(next), false) => facts = next,
+                (Err(End::GivenUp), true) => {}
+                (Err(End::GivenUp), false) => {
+                    return Ok(broken(format!("the monitor gave up after crash {crash}, not {declared}")));
+                }
+                (Ok(_), true) => {
+                    return Ok(broken(format!("the daemon was restarted after crash {crash} in a row")));
+                }
+                (Err(_), _) => {
+                    return Ok(broken(format!(
+                        "{limit:?} after crash {crash} the daemon was not restarted, and its monitor, pid {monitor}, still \
+                         runs"
+                    )));
+                }
+            }
+        }
+        Ok(Ok(()))
+    });
+    judged?
 }
 
 fn as_before(lab: &Lab<'_>) -> Judgement {

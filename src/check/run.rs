@@ -427,11 +427,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether a process of the tree dies of the signal. It is sent again after a while: the runtimes of some
-    /// languages, Rust among them, swallow the first SIGSEGV that comes from another process.
+    /// Whether a process of the tree dies of the signal. It is sent again after a while, or when all are asleep if they have a
+    /// clock of their own: the runtimes of some languages, Rust among them, swallow the first SIGSEGV that comes from
+    /// another process.
     pub(super) fn dies_of(&self, pid: Pid, signal: Signal) -> Result<bool, No> {
         self.subject.signal(pid, signal)?;
-        if self.is_gone_by(pid, Deadline::by_its_clock(ONCE_BITTEN))? {
+        if self.is_gone_by(pid, Deadline::at_rest(ONCE_BITTEN))? {
             return Ok(true);
         }
         match self.subject.signal(pid, signal) {

@@ -4,6 +4,7 @@ use super::driving::Driving;
 use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{No, cannot_tell, does_not_apply};
+use super::profile::Declared;
 use super::run::{Run, Start};
 use crate::fixture::Deadline;
 use crate::observe::{Process, State, from_ticks};
@@ -142,8 +143,9 @@ fn crash(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid, first: bool)
 }
 
 /// How long the monitor may take to restart the daemon, for the first time or again.
-fn limit(driving: &Driving, run: &Run<'_>, first: bool) -> Duration {
-    match (driving.declared.restart_interval, run.subject.clock()) {
+pub(super) fn limit(driving: &Driving, run: &Run<'_>, first: bool) -> Duration {
+    let Declared { restart_interval, longest_restart_interval, .. } = driving.declared;
+    match (longest_restart_interval.max(restart_interval), run.subject.clock()) {
         (declared, Some(_)) => LONGEST.max(declared.unwrap_or_default() * 2),
         (Some(interval), None) => interval + driving.timeout,
         (None, None) if first => driving.timeout,

@@ -90,7 +90,8 @@ pub(super) fn supervise(daemon: &mut Daemon, mut foreground: Notifier) -> io::Re
         [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     let mut before = SigSet::thread_get_mask()?;
     let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let mut last_restart: Option<(Instant, SystemTime)> = None;
+    let waits = daemon.defect == Defect::FirstRestartWaits;
+    let mut last_restart = waits.then(|| (Instant::now(), SystemTime::now()));
     loop {
         before.thread_set_mask()?;
         let side = fork_with_pipe()?;

@@ -117,6 +117,8 @@ pub enum Defect {
     LockDroppedInThrottle,
     /// A daemon that keeps crashing is restarted in a tight loop.
     NoThrottle,
+    /// After the first crash the monitor waits as after any other.
+    FirstRestartWaits,
     /// The monitor waits until the wall clock shows the time of the next restart.
     ThrottledByWallClock,
     /// The monitor does not notice that it is told to end while it waits to restart the daemon.

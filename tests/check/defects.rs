@@ -64,6 +64,7 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::OrphansPidfile, &["monitor.sigterm-pidfile"]),
     (Defect::LockDroppedInThrottle, &["monitor.locked-between"]),
     (Defect::NoThrottle, &["restart.throttled", "restart.interval"]),
+    (Defect::FirstRestartWaits, &["restart.first-at-once"]),
     (Defect::ThrottledByWallClock, &["restart.wall-clock"]),
     (Defect::SigtermLostInThrottle, &["restart.none-after-sigterm"]),
     (Defect::LeaksPerRestart, &["restart.no-descriptor-leak"]),
@@ -101,7 +102,7 @@ fn driving(defect: Defect) -> Driving {
         .monitor("--monitor")
         .overwrite("--overwrite-pidfile")
         .no_chdir("--no-chdir")
-        .declares(Declared { restart_interval, ..Declared::default() })
+        .declares(Declared { restart_interval, first_restart_at_once: true, ..Declared::default() })
         .timeout(Duration::from_secs(5))
 }
 

@@ -11,8 +11,12 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What it keeps call by call is for `tests/race`, and for `ci/check`.
 #[test]
 fn the_reference_daemon_keeps_every_promise() {
-    let command = CommandLine::new(env!("CARGO_BIN_EXE_reference"))
-        .args(["--pidfile={pidfile}", "--restart-interval=1s"]);
+    let command = CommandLine::new(env!("CARGO_BIN_EXE_reference")).args([
+        "--pidfile={pidfile}",
+        "--restart-interval=1s",
+        "--backoff-limit=2s",
+        "--give-up-after=12",
+    ]);
     let mut profile = Profile::named("reference").unwrap();
     profile.declares.restart_interval = Some(INTERVAL);
     let report = judge_observed(&profile.driving(Some(command)).unwrap());
