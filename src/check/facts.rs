@@ -9,7 +9,7 @@ use crate::observe::{
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One process of the daemon's tree.
 #[derive(Debug, Clone)]
@@ -118,6 +118,11 @@ impl Facts {
 
     pub(super) fn is_alive(&self, pid: Pid) -> bool {
         self.member(pid).is_some()
+    }
+
+    /// What the daemon executes, where that is known.
+    pub(super) fn program(&self) -> Option<&Path> {
+        self.member(self.daemon)?.process.exe.known().map(PathBuf::as_path)
     }
 
     pub(super) fn processes(&self) -> impl Iterator<Item = &Process> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ pub struct Declared {
     #[serde(deserialize_with = "duration")]
     pub longest_restart_interval: Option<Duration>,
     /// At how many crashes in a row the monitor gives up.
-    pub gives_up_after: Option<u32>,
+    pub gives_up_after: Option<NonZeroU32>,
     /// The signals after which the monitor restarts the daemon, others that kill ending both.
     #[serde(deserialize_with = "signals")]
     pub restart_signals: Option<Vec<Signal>>,
@@ -218,6 +219,8 @@ mod tests {
         assert!(bad.contains("x.toml: not a profile") && bad.contains("restart-interval"), "{bad}");
         let bad = error(&format!("{start}[declares]\nrestart-signals = [\"SIGFOO\"]"));
         assert!(bad.contains("no signal \"SIGFOO\""), "{bad}");
+        let bad = error(&format!("{start}[declares]\ngives-up-after = 0"));
+        assert!(bad.contains("nonzero"), "{bad}");
         assert!(Profile::find("nginx").unwrap_err().to_string().contains("ovsdb-server, reference"));
         assert!(Profile::find("./none.toml").unwrap_err().to_string().starts_with("failed to read"));
     }

@@ -10,6 +10,7 @@ use crate::fixture::Deadline;
 use crate::observe::Process;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// How many restarts must show a wait. A few may come at once before that: many supervisors allow for it.
@@ -33,6 +34,12 @@ const TWICE: u32 = 2;
 /// Some monitors count whole seconds; and on the machine's clock, births are counted in ticks of 10 ms, and a monitor under
 /// load forks late.
 const TOLERANCE: f64 = 0.7;
+
+/// By how much the times of a monitor that counts whole seconds differ from what it was told.
+const WHOLE_SECONDS: Duration = Duration::from_secs(1);
+
+/// To what a poll(2) rounds.
+const RESOLUTION: Duration = Duration::from_millis(2);
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -174,8 +181,8 @@ fn throttled(lab: &Lab<'_>) -> Judgement {
 struct Throttled<'r, 'l> {
     run: &'r Run<'l>,
     monitor: Pid,
-    /// The last daemon, which has crashed.
-    dead: Pid,
+    /// The last daemon, which has crashed since.
+    before: &'r Facts,
     /// How long the monitor waited at most, before.
     longest: Duration,
 }
@@ -199,9 +206,9 @@ fn in_the_throttle(lab: &Lab<'_>, what: impl Fn(Throttled<'_, '_>) -> Judgement)
             }
             let crashed = run.passed();
             if is_asleep_without(run, dead, monitor)? && run.passed() - crashed < WAIT {
-                return Ok(what(Throttled { run, monitor, dead, longest }));
+                return Ok(what(Throttled { run, monitor, before: &facts, longest }));
             }
-            match wait_for_restart(run, dead, monitor, TWICE * longest)?.daemon {
+            match wait_for_restart(run, &facts, monitor, TWICE * longest)?.daemon {
                 Ok(next) => facts = next,
                 Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
             }
@@ -220,7 +227,7 @@ fn wall_clock(lab: &Lab<'_>) -> Judgement {
         if let Some(clock) = throttled.run.subject.clock() {
             clock.step_realtime(-(BACK.as_secs().cast_signed()));
         }
-        match wait_for_restart(throttled.run, throttled.dead, throttled.monitor, limit)?.daemon {
+        match wait_for_restart(throttled.run, throttled.before, throttled.monitor, limit)?.daemon {
             Ok(_) => Ok(()),
             Err(End::GivenUp) => broken("the monitor ended when the wall clock was set back"),
             Err(_) => broken(format!(
@@ -299,12 +306,12 @@ fn back_off(lab: &Lab<'_>) -> Judgement {
     let [first, .., last] = intervals[..] else {
         return cannot_tell("too few restarts were seen");
     };
-    if let Some(beyond) = intervals.iter().find(|interval| interval.mul_f64(TOLERANCE) > longest) {
+    if let Some(beyond) = intervals.iter().find(|interval| **interval > longest + WHOLE_SECONDS) {
         return broken(format!("two restarts were {beyond:?} apart, more than {longest:?}"));
     }
-    let shrinks = intervals.windows(2).any(|pair| pair[1] < pair[0].mul_f64(TOLERANCE));
-    let is_longest_at_once = first >= longest.mul_f64(TOLERANCE);
-    match shrinks || last < first + WAIT && !is_longest_at_once {
+    let shrinks = intervals.windows(2).any(|pair| pair[1] + WHOLE_SECONDS < pair[0]);
+    let is_longest_at_once = first + RESOLUTION >= longest;
+    match shrinks || last < first + RESOLUTION && !is_longest_at_once {
         true => broken(format!(
             "the restarts were {intervals:?} apart, and should come further and further apart"
         )),
@@ -313,7 +320,7 @@ fn back_off(lab: &Lab<'_>) -> Judgement {
 }
 
 fn gives_up(lab: &Lab<'_>) -> Judgement {
-    let Some(declared) = lab.driving.declared.gives_up_after else {
+    let Some(declared) = lab.driving.declared.gives_up_after.map(NonZeroU32::get) else {
         return does_not_apply(UNDECLARED);
     };
     lab.has_its_clock()?;
@@ -322,12 +329,11 @@ fn gives_up(lab: &Lab<'_>) -> Judgement {
         let mut facts = lab.up(run)?.facts;
         let monitor = monitor_of(&facts)?;
         for crash in 1..=declared {
-            let dead = facts.daemon;
-            if !run.dies_of(dead, Signal::SIGSEGV)? {
+            if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
                 return does_not_apply("the daemon does not die of SIGSEGV");
             }
             let limit = limit(lab.driving, run, false);
-            match (wait_for_restart(run, dead, monitor, limit)?.daemon, crash == declared) {
+            match (wait_for_restart(run, &facts, monitor, limit)?.daemon, crash == declared) {
                 (Ok(next), false) => facts = next,
                 (Err(End::GivenUp), true) => {}
                 (Err(End::GivenUp), false) => {
@@ -447,5 +453,5 @@ fn is_restarted_after(
     if !run.dies_of(facts.daemon, signal)? {
         return Ok(None);
     }
-    Ok(Some(wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.daemon.is_ok()))
+    Ok(Some(wait_for_restart(run, facts, monitor, limit(lab.driving, run, true))?.daemon.is_ok()))
 }

@@ -41,6 +41,8 @@ pub(super) struct Patience {
     never_ends: Cell<bool>,
     /// What it was seen not to do, after all the time it may take to settle.
     unsettled: Cell<Unsettled>,
+    /// It was seen to want a processor, on and on, with nothing to show for it.
+    restless: Cell<bool>,
 }
 
 /// What a daemon has not done, although it is ready.
@@ -98,6 +100,7 @@ impl Patience {
             never_returns: Cell::new(false),
             never_ends: Cell::new(false),
             unsettled: Cell::new(Unsettled::default()),
+            restless: Cell::new(false),
         }
     }
 
@@ -132,7 +135,8 @@ impl Late {
         let had = from_ticks(ticks).unwrap_or(Duration::MAX);
         let used = had.saturating_sub(*self.had_before.get_or_insert(had));
         let settle = run.patience.settle();
-        run.passed() - self.began >= settle && (!busy || used >= settle)
+        let is_owed_time = busy && used < settle && !run.patience.restless.get();
+        run.passed() - self.began >= settle && !is_owed_time
     }
 }
 
@@ -469,7 +473,12 @@ impl<'a> Run<'a> {
             None => self.patience.deadline(),
         };
         let mut late = Late { began: self.passed(), had_before: None };
-        self.subject.wait_until(what, deadline, || look(&mut late))
+        let outcome = self.subject.wait_until(what, deadline, || look(&mut late));
+        // Short-lived processes take with them what they have used.
+        if outcome.is_err() && self.subject.clock().is_none() {
+            self.patience.restless.set(true);
+        }
+        outcome
     }
 
     /// What it has said, for a message: the end of its output, or nothing.

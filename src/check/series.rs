@@ -139,23 +139,33 @@ fn crash(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid, first: bool)
     if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
         return does_not_apply("the daemon does not die of SIGSEGV");
     }
-    wait_for_restart(run, facts.daemon, monitor, limit(lab.driving, run, first))
+    wait_for_restart(run, facts, monitor, limit(lab.driving, run, first))
 }
 
 /// How long the monitor may take to restart the daemon, for the first time or again.
 pub(super) fn limit(driving: &Driving, run: &Run<'_>, first: bool) -> Duration {
     let Declared { restart_interval, longest_restart_interval, .. } = driving.declared;
-    match (longest_restart_interval.max(restart_interval), run.subject.clock()) {
-        (declared, Some(_)) => LONGEST.max(declared.unwrap_or_default() * 2),
+    let longest = longest_restart_interval.max(restart_interval);
+    match (if first { restart_interval } else { longest }, run.subject.clock()) {
+        (_, Some(_)) => LONGEST.max(longest.unwrap_or_default() * 2),
         (Some(interval), None) => interval + driving.timeout,
         (None, None) if first => driving.timeout,
         (None, None) => driving.timeout.min(THROTTLED),
     }
 }
 
-/// Waits for a daemon that is not `dead`.
-pub(super) fn wait_for_restart(run: &Run<'_>, dead: Pid, monitor: Pid, limit: Duration) -> Result<Next, No> {
-    let restarted = |facts: &Facts| facts.daemon != dead && facts.monitor == Some(monitor);
+/// Waits for the daemon that comes after the one in `before`, which is dead.
+pub(super) fn wait_for_restart(
+    run: &Run<'_>,
+    before: &Facts,
+    monitor: Pid,
+    limit: Duration,
+) -> Result<Next, No> {
+    let program = before.program();
+    // While it waits a monitor may have another child: the sleep(1) of a shell script.
+    let is_daemon = |facts: &Facts| facts.program() == program || facts.pidfile.pid() == Some(facts.daemon);
+    let restarted =
+        |facts: &Facts| facts.daemon != before.daemon && facts.monitor == Some(monitor) && is_daemon(facts);
     let (mut asleep_since, mut waited, mut seen) = (None, Duration::ZERO, Duration::ZERO);
     let look = || -> Result<Option<Option<()>>, No> {
         let facts = run.facts()?;
@@ -214,7 +224,7 @@ fn intrude_soon_enough(
             Err(No::CannotTell(_)) => {}
             outcome => return outcome,
         }
-        match wait_for_restart(run, facts.daemon, monitor, lab.driving.timeout)?.daemon {
+        match wait_for_restart(run, &facts, monitor, limit(lab.driving, run, false))?.daemon {
             Ok(restarted) => facts = restarted,
             Err(_) => return cannot_tell("the monitor did not restart the daemon once more"),
         }

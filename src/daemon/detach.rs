@@ -9,6 +9,7 @@ use crate::sys::wait::{self, Ended};
 use nix::errno::Errno;
 use nix::libc::SI_KERNEL;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
@@ -164,6 +165,7 @@ pub(super) enum Wake {
 #[derive(Debug)]
 pub(super) struct Notifier {
     channel: OwnedFd,
+    failure: EventFd,
 }
 
 impl Notifier {
@@ -173,11 +175,17 @@ impl Notifier {
             match send(self.channel.as_raw_fd(), &[0], MsgFlags::MSG_NOSIGNAL) {
                 Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
                 Err(Errno::EINTR) => {}
-                Err(errno) => return Err(Error::system("report that startup is complete")(errno)),
+                Err(errno) => {
+                    // By now standard error leads elsewhere: whoever waits has to say it.
+                    let _ = self.failure.write(errno as u64);
+                    return Err(Error::system(REPORT)(errno));
+                }
             }
         }
     }
 }
+
+const REPORT: &str = "report that startup is complete";
 
 /// A forked process whose startup is being waited for.
 #[derive(Debug)]
@@ -185,6 +193,8 @@ pub(super) struct Child {
     pub(super) pid: Pid,
     /// `None` once the other end is closed: then only the child's death can bring news.
     pub(super) channel: Option<OwnedFd>,
+    /// The number of the error with which the report of readiness failed, once it has.
+    failure: EventFd,
 }
 
 /// Which process this is after [`fork_child`].
@@ -199,17 +209,19 @@ pub(super) fn fork_child() -> Result<Side, Error> {
     let _ = io::stdout().flush();
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
         .map_err(Error::system("create the channel for startup notification"))?;
+    let failure = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(Error::system("create the channel for startup notification"))?;
     match fork() {
-        Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child { pid, channel: Some(ours) })),
-        Ok(Fork::Child) => Ok(Side::Child(Notifier { channel: theirs })),
+        Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child { pid, channel: Some(ours), failure })),
+        Ok(Fork::Child) => Ok(Side::Child(Notifier { channel: theirs, failure })),
         Err(ForkError::Threads(threads)) => Err(Error::Threads { threads }),
         Err(ForkError::Errno(errno)) => Err(Error::system("fork")(errno)),
     }
 }
 
 impl Child {
-    /// Whether the child has reported that it is ready, which it does once. Never waits.
-    pub(super) fn is_ready(&mut self) -> Result<bool, Error> {
+    /// Whether the child, which has `ended` or not, has reported that it is ready, which it does once. Never waits.
+    pub(super) fn is_ready(&mut self, ended: bool) -> Result<bool, Error> {
         let Some(channel) = &self.channel else {
             return Ok(false);
         };
@@ -221,8 +233,16 @@ impl Child {
                 self.channel = None;
                 Ok(false)
             }
+            // Its end says enough.
+            Err(_) if ended => Ok(false),
             Err(errno) => Err(Error::system("read whether startup is complete")(errno)),
         }
+    }
+
+    /// What the child, which has ended, could not say itself.
+    pub(super) fn failure(&self) -> Option<Error> {
+        let errno = i32::try_from(self.failure.read().ok()?).ok()?;
+        Some(Error::system(REPORT)(Errno::from_raw(errno)))
     }
 }
 
@@ -262,15 +282,15 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
             }
         });
         // It may have reported just before it ended, or handed its channel on.
-        let outcome = outcome.and_then(|ended| match child.is_ready() {
-            // Where it has ended, that says enough.
-            Err(error) if ended.is_none() => Err(error),
-            ready => Ok((ready.unwrap_or(false), ended)),
-        });
-        match outcome {
+        match outcome.and_then(|ended| Ok((child.is_ready(ended.is_some())?, ended))) {
             Ok((true, _)) => return 0,
             Ok((false, None)) => {}
-            Ok((false, Some(Status { death: Death::Exited(status), .. }))) if status != 0 => return status,
+            Ok((false, Some(Status { death: Death::Exited(status), .. }))) if status != 0 => {
+                if let Some(error) = child.failure() {
+                    say(program, &error.to_string());
+                }
+                return status;
+            }
             Ok((false, Some(status))) => {
                 say(program, &format!("fork child died before signaling startup ({status})"));
                 say(program, "could not detach from foreground session");

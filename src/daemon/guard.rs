@@ -313,12 +313,12 @@ fn still_guards(paths: &PidfilePaths, fd: &OwnedFd) -> Result<bool, Error> {
 
 /// Whether the name leads to the open file. Async-signal-safe for a `&CStr`.
 pub(super) fn leads_to<P: ?Sized + nix::NixPath>(path: &P, fd: &OwnedFd) -> Result<bool, Errno> {
-    let named = match stat(path) {
-        Err(Errno::ENOENT) => return Ok(false),
-        named => named?,
-    };
-    let open = fstat(fd)?;
-    Ok((named.st_dev, named.st_ino) == (open.st_dev, open.st_ino))
+    match (stat(path), fstat(fd)) {
+        (Ok(named), Ok(open)) => Ok((named.st_dev, named.st_ino) == (open.st_dev, open.st_ino)),
+        // On NFS the open file is stale once it has been removed.
+        (Err(Errno::ENOENT | Errno::ESTALE), _) | (_, Err(Errno::ESTALE)) => Ok(false),
+        (Err(errno), _) | (_, Err(errno)) => Err(errno),
+    }
 }
 
 /// Async-signal-safe.

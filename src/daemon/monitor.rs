@@ -89,6 +89,8 @@ struct Life {
     status: Status,
     /// For how long it was ready, if it ever was.
     ready_for: Option<Duration>,
+    /// What it could not say itself.
+    failure: Option<Error>,
 }
 
 impl Monitor<'_> {
@@ -137,13 +139,14 @@ impl Monitor<'_> {
                 Wake::Channel | Wake::Time => None,
             };
             // In this order: a daemon may report just before it ends.
-            if child.is_ready()? {
+            if child.is_ready(ended.is_some())? {
                 child.channel = None;
                 ready_since = Some(Instant::now());
                 self.daemon_is_ready(ever_ready)?;
             }
             if let Some(status) = ended {
-                return Ok(Life { pid, status, ready_for: ready_since.map(|since| since.elapsed()) });
+                let ready_for = ready_since.map(|since| since.elapsed());
+                return Ok(Life { pid, status, ready_for, failure: child.failure() });
             }
         }
     }
@@ -161,17 +164,11 @@ impl Monitor<'_> {
         if std::mem::replace(ever_ready, true) {
             return Ok(());
         }
-        let (notify, foreground) = (self.setup.notify.as_ref(), self.setup.foreground.take());
-        let report = || {
-            if let Some(notify) = notify {
-                notify.ready();
-            }
-            foreground.map_or(Ok(()), |foreground| foreground.ready())
-        };
-        match self.setup.stdio {
-            Some(stdio) => stdio.redirect_then(report),
-            None => report(),
+        self.setup.stdio.map_or(Ok(()), Stdio::redirect)?;
+        if let Some(notify) = &self.setup.notify {
+            notify.ready();
         }
+        self.setup.foreground.take().map_or(Ok(()), |foreground| foreground.ready())
     }
 
     /// Hands on what has arrived. Without a daemon only a wish to end counts.
@@ -204,10 +201,13 @@ impl Monitor<'_> {
     /// The first daemon never became ready: the start has failed, with its status.
     fn refuse(&mut self, life: &Life) -> ! {
         self.let_go();
+        let program = &self.setup.program;
+        if let Some(error) = &life.failure {
+            say(program, &error.to_string());
+        }
         if let Death::Exited(status @ 1..) = life.status.death {
             exit_immediately(status);
         }
-        let program = &self.setup.program;
         say(program, &format!("fork child died before signaling startup ({})", life.status));
         say(program, "could not initiate process monitoring");
         exit_immediately(1)

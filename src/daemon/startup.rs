@@ -95,29 +95,19 @@ impl Startup {
     /// then the foreground process exits 0. Once that has succeeded, further calls do nothing.
     ///
     /// # Errors
-    /// If one of these steps fails. The daemon should end then; what it writes to standard error and its exit status reach
-    /// the operator.
+    /// If one of these steps fails. The daemon should end then. Its standard error may already lead elsewhere; if it is the
+    /// report that failed, the foreground process says so, and the exit status reaches the operator in any case.
     pub fn complete(&self) -> Result<(), Error> {
         if self.completed.get() {
             return Ok(());
         }
         // The report comes last: when the foreground process is gone, all of this must be true.
-        match &self.detached {
-            Some(detached) => {
-                if detached.chdir {
-                    chdir("/").map_err(Error::file("change the working directory to", Path::new("/")))?;
-                }
-                detached.stdio.redirect_then(|| self.report())?;
+        if let Some(detached) = &self.detached {
+            if detached.chdir {
+                chdir("/").map_err(Error::file("change the working directory to", Path::new("/")))?;
             }
-            None => self.report()?,
+            detached.stdio.redirect()?;
         }
-        self.notifier.take();
-        set_readiness(Readiness::Ready);
-        self.completed.set(true);
-        Ok(())
-    }
-
-    fn report(&self) -> Result<(), Error> {
         if let Some(notify) = &self.notify {
             notify.ready();
         }
@@ -125,6 +115,9 @@ impl Startup {
             set_readiness(Readiness::Reporting);
             notifier.ready()?;
         }
+        self.notifier.take();
+        set_readiness(Readiness::Ready);
+        self.completed.set(true);
         Ok(())
     }
 

@@ -6,8 +6,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::env;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const NULL: &str = "/dev/null";
@@ -67,18 +66,8 @@ pub(super) struct Stdio {
 }
 
 impl Stdio {
-    /// Points the standard descriptors at their targets, those that are saved excepted, and then reports that this is done.
-    /// If the report fails, standard error leads where it did before: whoever is told why is there.
-    pub(super) fn redirect_then(&self, report: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-        // Where no descriptor is left, a report that fails has to do without.
-        let before = io::stderr().as_fd().try_clone_to_owned();
-        self.redirect()?;
-        report().inspect_err(|_| {
-            let _ = before.map(dup2_stderr);
-        })
-    }
-
-    fn redirect(&self) -> Result<(), Error> {
+    /// Points the standard descriptors at their targets; descriptors that are saved stay as they are.
+    pub(super) fn redirect(&self) -> Result<(), Error> {
         for standard in ALL {
             let target = match standard {
                 StandardFd::Output => self.stdout.as_ref(),

@@ -481,7 +481,6 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
     entries.into_iter().flat_map(below).collect()
 }
 
-/// The last line that is not empty.
 /// What the program has written to standard error, or else to standard output.
 fn output(program: &Program) -> String {
     let text = |file: &CStr| {
@@ -491,6 +490,7 @@ fn output(program: &Program) -> String {
     text(&program.stderr).or_else(|| text(&program.stdout)).unwrap_or_default()
 }
 
+/// Empty if there is none.
 fn last_line(text: &str) -> String {
     text.lines().next_back().unwrap_or_default().trim().to_owned()
 }

@@ -515,6 +515,7 @@ fn errors_of_socket(call: &str) -> &'static [Errno] {
         "connect" => &[EACCES, ENOMEM, EINTR],
         "accept" | "accept4" => &[EMFILE, ENFILE, ENOMEM, EINTR],
         "listen" | "shutdown" => &[],
+        // Whatever sends and receives.
         _ => &[ENOMEM, EINTR],
     }
 }

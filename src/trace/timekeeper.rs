@@ -260,10 +260,11 @@ impl Timekeeper {
             _ => Sleep::of(&stopped, call, &state.clock).map(Box::new),
         };
         if let Some(sleep) = sleep {
-            task.reading = Reading::default();
+            // It does not sleep, and may be waiting for a time by looking at the clock again and again.
             if sleep.is_pause() && state.clock.is_due(sleep.deadline) {
                 return self.without_it(stopped, call, 0);
             }
+            task.reading = Reading::default();
             let endless = sleep.endless();
             task.call = Call::Sleeping(sleep);
             return self.enter(stopped, endless);

@@ -32,6 +32,7 @@ fn python_waits_in_many_ways() {
         "asyncio 59.0 True",
         "signal 30.0 True",
         "spin 70.0 True",
+        "spin politely 60.0 True",
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected);
 }

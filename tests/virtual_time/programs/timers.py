@@ -44,6 +44,12 @@ def spin():
         pass
 
 
+def spin_politely():
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0)
+
+
 timed("sleep", lambda: time.sleep(100))
 timed("select", lambda: select.select([os.pipe()[0]], [], [], 80))
 timed("queue", receive)
@@ -52,3 +58,4 @@ timed("child", child)
 timed("asyncio", lambda: asyncio.run(tasks()))
 timed("signal", lambda: signal.sigtimedwait([signal.SIGUSR1], 30))
 timed("spin", spin)
+timed("spin politely", spin_politely)
