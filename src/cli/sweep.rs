@@ -87,7 +87,8 @@ fn nothing(request: &SweepRequest, outcome: &SweepOutcome) -> String {
 /// A row for each operation.
 fn judged(family: &str, request: &SweepRequest, outcome: &SweepOutcome) -> Judged {
     let any_broken = outcome.broken().next().is_some();
-    let modes = [("detach", &request.setup.detach), ("monitor", &request.setup.monitor)];
+    let setup = &request.setup;
+    let modes = [("detach", &setup.detach), ("monitor", &setup.monitor), ("overwrite", &setup.overwrite)];
     let mut judged = Judged {
         command: command(&request.setup),
         modes: modes.into_iter().filter_map(|(name, argument)| Some((name, argument.clone()?))).collect(),

@@ -73,6 +73,9 @@ pub(super) struct SweepArgs {
     /// Have it monitored with this argument; empty if it is so by itself
     #[arg(long, value_name = "ARG")]
     pub(super) monitor: Option<String>,
+    /// Start it while another instance runs, with this argument
+    #[arg(long, value_name = "ARG", conflicts_with = "stale")]
+    pub(super) overwrite: Option<String>,
     /// For how long a task may compute, or sleep in an unknown call, until it is given up
     #[arg(long, value_name = "DUR", default_value = "2s", value_parser = duration)]
     pub(super) timeout: Duration,
@@ -92,7 +95,7 @@ impl SweepArgs {
             contenders: 2,
             detach: self.detach.clone(),
             monitor: self.monitor.clone(),
-            overwrite: None,
+            overwrite: self.overwrite.clone(),
             timeout: self.timeout,
         }
     }

@@ -117,6 +117,16 @@ pub(crate) struct Lab {
     /// What the next operation fails with.
     pub(super) fault: Option<Errno>,
     pub(super) births: Births,
+    pub(super) before: Before,
+}
+
+/// What there was before the start that is looked at alone.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    pub(super) operations: usize,
+    pub(super) births: usize,
+    /// As [`Lab::names_left`] has them.
+    pub(super) names: BTreeSet<String>,
 }
 
 /// Calls that make a process or thread. They are no operations: whatever is born can be noticed by nobody before it makes one.
@@ -188,11 +198,12 @@ impl Lab {
             states: None,
             fault: None,
             births: Births::default(),
+            before: Before::default(),
             scene,
         })
     }
 
-    fn clean(&mut self) -> Result<(), ExploreError> {
+    pub(super) fn clean(&mut self) -> Result<(), ExploreError> {
         self.tracer.kill_all();
         self.family.clear();
         self.made.clear();
@@ -231,14 +242,6 @@ impl Lab {
         self.go_on(id, stopped, stop)?;
         self.aside = Aside::default();
         Ok(())
-    }
-
-    /// Begins an execution of the first contender alone, of which the scenario tells nobody anything. One birth may fail.
-    pub(super) fn begin_alone(&mut self, stillborn: Option<(usize, Errno)>) -> Result<(), ExploreError> {
-        self.clean()?;
-        self.told = true;
-        self.births.fault = stillborn;
-        self.join(0)
     }
 
     /// Something has happened that was no step.

@@ -265,7 +265,8 @@ impl Race {
     }
 
     /// One start of the program instead of several, to be disturbed at each of its operations. Of what is said of the search,
-    /// [`max_time`](Race::max_time) bounds that too; the rest, how many contend, and invariants have no meaning then.
+    /// [`max_time`](Race::max_time) bounds that too; the rest, how many contend, and invariants have no meaning then. If it is to
+    /// [`overwrite`](Race::overwrite) the pidfile, another instance is up before.
     pub fn sweep(self, blow: Blow) -> Sweep {
         Sweep::new(self.sandbox, self.request, self.odd, blow)
     }

@@ -74,8 +74,9 @@ fn watched(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, Exp
 
 fn scene(setup: &Setup, sandbox: &Sandbox, sockets: bool) -> Result<Scene, ExploreError> {
     let command = command(setup, None);
-    let programs =
-        (0..setup.contenders).map(|index| program(setup, sandbox, index)).collect::<Result<Vec<_>, _>>()?;
+    let overwrites = |index| index > 0 && index + 1 == setup.contenders;
+    let programs = (0..setup.contenders).map(|index| program(setup, sandbox, index, overwrites(index)));
+    let programs = programs.collect::<Result<Vec<_>, _>>()?;
     let told = match setup.scenario {
         ScenarioKind::Start | ScenarioKind::Stale => None,
         ScenarioKind::Handover => Some((0, Signal::SIGTERM)),
@@ -107,9 +108,14 @@ fn command(setup: &Setup, overwrite: Option<&String>) -> CommandLine {
     setup.env.iter().fold(command, |command, (name, value)| command.env(name, value))
 }
 
-fn program(setup: &Setup, sandbox: &Sandbox, index: usize) -> Result<Program, ExploreError> {
-    let is_last = index > 0 && index + 1 == setup.contenders;
-    let command = command(setup, setup.overwrite.as_ref().filter(|_| is_last));
+/// An instance, which may start `over` another that runs.
+pub(super) fn program(
+    setup: &Setup,
+    sandbox: &Sandbox,
+    index: usize,
+    over: bool,
+) -> Result<Program, ExploreError> {
+    let command = command(setup, setup.overwrite.as_ref().filter(|_| over));
     let sandbox = sandbox.clone().home_elsewhere()?;
     let command = sandbox.expanded(&command, index as u32 + 1, &setup.pidfile)?;
     let path =

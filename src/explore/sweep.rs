@@ -3,6 +3,7 @@
 //! The program runs alone, under the same tracing as in a race, and so makes the same operations each time. What an operation
 //! is, is said in docs/explorer.md.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
@@ -16,12 +17,12 @@ use nix::unistd::Pid;
 use super::error::ExploreError;
 use super::explain::ended;
 use super::footprint::Footprint;
-use super::judge::Outcome;
+use super::judge::{Outcome, PidfileNow};
 use super::kernel::Signals;
-use super::lab::{Lab, Scene};
+use super::lab::{Before, Lab, Scene};
 use super::operation::{Kind, Operation};
 use super::request::{RaceRequest, time_is_up};
-use super::scene::{prepare, with_sockets_if_needed};
+use super::scene::{prepare, program, with_sockets_if_needed};
 use super::schedule::{ScenarioKind, Setup};
 use super::system::{System, TaskId};
 use crate::fixture::Sandbox;
@@ -44,7 +45,8 @@ pub enum Blow {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct SweepRequest {
-    /// How the program is started; how many contend does not matter. The scenario is `start` or `stale`.
+    /// How the program is started; how many contend does not matter. The scenario is `start` or `stale`. If it overwrites,
+    /// another instance is up before.
     pub setup: Setup,
     /// What happens to it.
     pub blow: Blow,
@@ -231,13 +233,16 @@ fn swept(
     sockets: bool,
 ) -> Result<SweepOutcome, ExploreError> {
     let began = Instant::now();
-    // Two programs: the one that is disturbed, and the one that is started afterwards.
-    let setup = Setup { contenders: 2, ..request.setup.clone() };
+    // The owner, if that is to be overwritten; the one that is disturbed; and the one that is started afterwards.
+    let overwrites = request.setup.overwrite.is_some();
+    let victim = usize::from(overwrites);
+    let setup = Setup { contenders: victim + 2, ..request.setup.clone() };
     if matches!(setup.scenario, ScenarioKind::Handover | ScenarioKind::Crash) {
         return Err(ExploreError::NeverUp { reason: format!("a sweep has no scenario {}", setup.scenario) });
     }
-    let told = (request.blow == Blow::Terminate).then_some((0, Signal::SIGTERM));
-    let scene = Scene { told, alike: false, overwrites: false, ..prepare(&setup, sandbox, sockets)? };
+    let told = (request.blow == Blow::Terminate).then_some((victim, Signal::SIGTERM));
+    let mut scene = Scene { told, alike: false, ..prepare(&setup, sandbox, sockets)? };
+    scene.programs[victim] = program(&setup, sandbox, victim, overwrites)?;
     let mut lab = Lab::new(scene)?;
     let mut moments = lab.moments()?;
     let operations = moments.iter().filter(|moment| moment.birth.is_none()).count();
@@ -271,24 +276,51 @@ fn swept(
 }
 
 impl Lab {
-    /// The operations of the first program, alone and undisturbed, and between them the calls that make a process.
+    /// Who is disturbed: the first, or whoever overwrites the first.
+    fn victim(&self) -> usize {
+        usize::from(self.scene.overwrites)
+    }
+
+    /// Begins the start that is disturbed, when all is quiet before it. One birth in it may fail.
+    fn begin_alone(&mut self, stillborn: Option<(usize, Errno)>) -> Result<(), ExploreError> {
+        self.clean()?;
+        self.told = true;
+        if self.victim() > 0 {
+            self.join(0)?;
+            self.run_out()?;
+        }
+        let names = self.names_left();
+        self.before = Before { operations: self.made.len(), births: self.births.all.len(), names };
+        self.births.fault = stillborn.map(|(birth, errno)| (self.before.births + birth, errno));
+        self.join(self.victim())
+    }
+
+    /// The operations of the start, alone and undisturbed, and between them the calls that make a process.
     fn moments(&mut self) -> Result<Vec<Moment>, ExploreError> {
         self.begin_alone(None)?;
         let mut moments = Vec::new();
         let mut born = 0;
         loop {
-            for (birth, (after, name)) in self.births.all.iter().enumerate().skip(born) {
+            let births = self.births.all.iter().skip(self.before.births);
+            for (birth, (after, name)) in births.enumerate().skip(born) {
                 let errors = vec![Errno::EAGAIN, Errno::ENOMEM];
-                let operation = format!("{name}()");
-                moments.push(Moment { at: after + 1, birth: Some(birth), operation, errors });
+                let (at, operation) = (after - self.before.operations + 1, format!("{name}()"));
+                moments.push(Moment { at, birth: Some(birth), operation, errors });
             }
-            born = self.births.all.len();
-            let Some(task) = self.next()? else { return Ok(moments) };
+            born = self.births.all.len() - self.before.births;
+            let Some(task) = self.next()? else { break };
             let process = self.family.process_of(task).map_or(0, |process| process.pid.as_raw());
             let errors = self.standing_before(task).map_or_else(Vec::new, |next| errors(next, process));
             self.step(task)?;
             let operation = self.made.last().map(|made| made.call.clone()).unwrap_or_default();
-            moments.push(Moment { at: self.made.len(), birth: None, operation, errors });
+            let at = self.made.len() - self.before.operations;
+            moments.push(Moment { at, birth: None, operation, errors });
+        }
+        let victim = self.victim();
+        let outcomes = self.outcomes();
+        match outcomes[victim].running {
+            true => Ok(moments),
+            false => Err(ExploreError::NeverUp { reason: told(&outcomes[victim]) }),
         }
     }
 
@@ -305,7 +337,9 @@ impl Lab {
         let mut cases = Vec::new();
         for &errno in moment.errors.iter().filter(wanted) {
             let broken = self.judged(|lab| lab.failed(moment, errno))?;
-            let said = Some(self.said(0)).filter(|said| !self.outcomes()[0].alive && !said.is_empty());
+            let victim = self.victim();
+            let said =
+                Some(self.said(victim)).filter(|said| !self.outcomes()[victim].alive && !said.is_empty());
             cases.push(case(Some(errno), said, broken));
         }
         Ok(cases)
@@ -326,7 +360,7 @@ impl Lab {
         }
     }
 
-    /// Runs the first program alone for so many operations. Returns who would go on.
+    /// Begins the start and lets it make so many operations. Returns who would go on.
     fn start_alone(&mut self, operations: usize) -> Result<Option<TaskId>, ExploreError> {
         self.begin_alone(None)?;
         for _ in 0..operations {
@@ -353,7 +387,8 @@ impl Lab {
     fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<Harm>, ExploreError> {
         self.start_alone(at - 1)?;
         let signal = if blow == Blow::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
-        let alive: Vec<_> = self.family.alive(0).iter().map(|process| process.pid).collect();
+        let victim = self.victim();
+        let alive: Vec<_> = self.family.alive(victim).iter().map(|process| process.pid).collect();
         for pid in alive {
             self.signalled(pid.as_raw(), signal as i32, &mut Footprint::new());
             if signal != Signal::SIGKILL {
@@ -363,7 +398,7 @@ impl Lab {
         self.forget_waiting();
         self.run_out()?;
         match blow {
-            Blow::Terminate if self.outcomes()[0].alive => Ok(Some(Harm::wrong("it still runs"))),
+            Blow::Terminate if self.outcomes()[victim].alive => Ok(Some(Harm::wrong("it still runs"))),
             Blow::Terminate => self.left(),
             _ => Ok(self.after_the_next_start()?.map(|sentence| Harm { kind: HarmKind::Lasting, sentence })),
         }
@@ -379,32 +414,36 @@ impl Lab {
         }
         self.run_out()?;
         let harm = self.neither_up_nor_failed();
-        let left = if self.outcomes()[0].alive { None } else { self.left()? };
+        let left = if self.outcomes()[self.victim()].alive { None } else { self.left()? };
         Ok(harm.into_iter().chain(left).min_by_key(|harm| harm.kind))
     }
 
     /// Starts the program once more; what is wrong then.
     fn after_the_next_start(&mut self) -> Result<Option<String>, ExploreError> {
-        self.join(1)?;
+        let next = self.victim() + 1;
+        self.join(next)?;
         self.run_out()?;
         let outcomes = self.outcomes();
-        let next = &outcomes[1];
+        let next = &outcomes[next];
         if next.running {
             let broken = self.running_broken(&outcomes).into_iter().next();
-            return Ok(broken.map(|broken| broken.sentence.replacen("B is", "the next start is", 1)));
+            let is = format!("{} is", next.name);
+            return Ok(broken.map(|broken| broken.sentence.replacen(&is, "the next start is", 1)));
         }
         Ok(Some(format!("the next start does not come up: {}", told(next))))
     }
 
     fn neither_up_nor_failed(&self) -> Option<Harm> {
-        let outcomes = self.outcomes();
-        let outcome = &outcomes[0];
+        let victim = self.victim();
+        let outcomes = &self.outcomes()[..=victim];
+        let outcome = &outcomes[victim];
         if outcome.running {
             if let Some(end @ (End::Killed(_) | End::Exited(1..))) = outcome.end {
                 return Some(Harm::wrong(format!("its command: {}, and the daemon runs", ended(end))));
             }
-            let broken = self.running_broken(&outcomes).into_iter().next();
-            return broken.map(|broken| Harm::wrong(broken.sentence.replacen("A is", "it is", 1)));
+            let broken = self.running_broken(outcomes).into_iter().next();
+            let is = format!("{} is", outcome.name);
+            return broken.map(|broken| Harm::wrong(broken.sentence.replacen(&is, "it is", 1)));
         }
         match outcome.end {
             _ if outcome.alive => {
@@ -423,10 +462,8 @@ impl Lab {
     /// What is wrong with what lies about that was not there before: it stops the next start, or a finished daemon which is
     /// told to stop does not leave it.
     fn left(&mut self) -> Result<Option<Harm>, ExploreError> {
-        let mut left = self.names_left();
-        for before in &self.scene.initial {
-            left.remove(&self.nameless(&before.name.to_string_lossy()));
-        }
+        let mut left: BTreeSet<String> = self.names_left().difference(&self.before.names).cloned().collect();
+        left.extend(self.pidfile_taken_and_left());
         if left.is_empty() {
             return Ok(None);
         }
@@ -438,6 +475,15 @@ impl Lab {
         }
         left.retain(|name| !self.scene.watch.leaves.contains(name));
         Ok((!left.is_empty()).then(|| Harm { kind: HarmKind::Litter, sentence: sentence(&left) }))
+    }
+}
+
+impl Lab {
+    /// The pidfile, if whoever overwrote another's is gone and left it behind.
+    fn pidfile_taken_and_left(&self) -> Option<String> {
+        let named = PidfileNow::of(&self.scene.pidfile, &self.files).pid()?;
+        let is_victims = self.process(named).is_some_and(|process| process.contender == self.victim());
+        (self.scene.overwrites && is_victims).then(|| self.pidfile_name())
     }
 }
 

@@ -38,7 +38,23 @@ fn what_goes_wrong_is_told_and_can_be_had_again() {
     assert_eq!(again["operations"], all["operations"]);
 }
 
+#[test]
+fn it_is_a_page_as_well_and_says_what_it_swept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (page, report) = (directory.path().join("sweep.html"), directory.path().join("sweep.json"));
+    let outputs = [format!("--html={}", page.display()), format!("--json={}", report.display())];
+    let sweep = ["fault", "--at=1", "--overwrite=--overwrite-pidfile", &outputs[0], &outputs[1], "--"];
+    let told = contains("overwrite: --overwrite-pidfile").and(contains(", 0 broken"));
+    daemonproof(&[&sweep[..], &[REFERENCE, PIDFILE]].concat()).assert().success().stdout(told);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<strong class=\"kept\">holds</strong>"), "{page}");
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let said = report["cases"][0]["said"].as_str().unwrap();
+    assert!(said.starts_with("reference: failed to "), "{said}");
+}
+
 #[rstest]
+#[case(&["crash", "--overwrite=-f", "--stale", "--", REFERENCE, PIDFILE], "cannot be used with")]
 #[case(&["crash", "--signal=SIGUSR1", "--", REFERENCE, PIDFILE], "SIGKILL or SIGTERM")]
 #[case(&["fault", "--errno=ENONSENSE", "--", REFERENCE, PIDFILE], "not an error such as ENOSPC")]
 #[case(&["fault", "--at=0", "--", REFERENCE, PIDFILE], "--at")]

@@ -88,6 +88,23 @@ fn forks_fail_too() {
 }
 
 #[test]
+fn who_overwrites_is_disturbed_beside_the_owner() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let over = |name, arguments| start(&sandbox, name, arguments).overwrite("--overwrite-pidfile");
+    for blow in [Blow::Kill, Blow::Terminate] {
+        over("reference", "").sweep(blow).run().assert_survives();
+    }
+    let found =
+        over("defective", "--defect=full-disk-unnoticed").sweep(Blow::Fail).errno(Errno::ENOSPC).run();
+    let broken: Vec<_> = found.broken().map(Case::to_string).collect();
+    assert_eq!(broken.len(), 1, "{found:?}");
+    assert!(broken[0].contains("ENOSPC: it is running, but daemon.pid"), "{broken:?}");
+    let refused = over("defective", "--defect=overwrite-refused").sweep(Blow::Kill).try_run();
+    assert!(refused.unwrap_err().to_string().contains("already running"));
+}
+
+#[test]
 fn the_same_sweep_twice_is_the_same() {
     let _turn = turn();
     let sandbox = Sandbox::new().unwrap();
