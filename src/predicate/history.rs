@@ -1,4 +1,4 @@
-//! Claims about the restarts of a daemon.
+//! Claims about the restarts of a daemon, as far as they were seen: see [`Daemon::history`](crate::fixture::Daemon::history).
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub fn restarts_at_least(count: usize) -> Claim<History> {
     })
 }
 
-/// It was restarted so often or less often.
+/// It was restarted so often or less often. A restart between two looks at the daemon is not seen: wait for something
+/// meanwhile.
 pub fn restarts_at_most(count: usize) -> Claim<History> {
     Claim::new(format!("it was restarted at most {}", times(count)), move |history: &History| {
         of_count(history, history.restarts() <= count)
