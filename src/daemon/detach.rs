@@ -270,6 +270,8 @@ pub(super) fn detach(program: &OsStr, limit: Option<Duration>) -> Result<Notifie
     }
 }
 
+const NOT_DETACHED: &str = "could not detach from foreground session";
+
 /// The foreground process: waits for the outcome and says which exit status tells it.
 fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Option<Duration>) -> i32 {
     let until = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -287,30 +289,29 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
             Ok((false, None)) => {}
             Ok((false, Some(Status { death: Death::Exited(status), .. }))) if status != 0 => {
                 if let Some(error) = child.failure() {
-                    say(program, &error.to_string());
+                    say(program, &[&error.to_string()]);
                 }
                 return status;
             }
             Ok((false, Some(status))) => {
-                say(program, &format!("fork child died before signaling startup ({status})"));
-                say(program, "could not detach from foreground session");
+                let died = format!("fork child died before signaling startup ({status})");
+                say(program, &[&died, NOT_DETACHED]);
                 return 1;
             }
             Err(error) => {
                 let _ = kill(child.pid, Signal::SIGTERM);
-                say(program, &error.to_string());
-                say(program, "could not detach from foreground session");
+                say(program, &[&error.to_string(), NOT_DETACHED]);
                 return 1;
             }
         }
     }
 }
 
-/// A line on standard error. The logger may lead elsewhere, and this is for the operator's shell.
-pub(super) fn say(program: &OsStr, message: &str) {
-    let mut line = program.as_bytes().to_vec();
-    line.extend_from_slice(format!(": {message}\n").as_bytes());
-    let _ = io::stderr().write_all(&line);
+/// Lines on standard error, with nobody else's between them. The logger may lead elsewhere, and this is for the operator's
+/// shell.
+pub(super) fn say(program: &OsStr, messages: &[&str]) {
+    let line = |message: &&str| [program.as_bytes(), b": ", message.as_bytes(), b"\n"].concat();
+    let _ = io::stderr().write_all(&messages.iter().flat_map(line).collect::<Vec<u8>>());
 }
 
 /// Makes a detached process independent of who started it, as daemon(7) asks: no signal blocked, none

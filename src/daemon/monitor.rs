@@ -154,7 +154,7 @@ impl Monitor<'_> {
     /// The kernel failed the monitor, which should not happen. It cannot leave a daemon alone.
     fn fail(&mut self, daemon: Pid, error: &Error) -> ! {
         let _ = kill(daemon, Signal::SIGTERM);
-        say(&self.setup.program, &error.to_string());
+        say(&self.setup.program, &[&error.to_string()]);
         log::error!("{error}");
         exit_immediately(1)
     }
@@ -203,13 +203,13 @@ impl Monitor<'_> {
         self.let_go();
         let program = &self.setup.program;
         if let Some(error) = &life.failure {
-            say(program, &error.to_string());
+            say(program, &[&error.to_string()]);
         }
         if let Death::Exited(status @ 1..) = life.status.death {
             exit_immediately(status);
         }
-        say(program, &format!("fork child died before signaling startup ({})", life.status));
-        say(program, "could not initiate process monitoring");
+        let died = format!("fork child died before signaling startup ({})", life.status);
+        say(program, &[&died, "could not initiate process monitoring"]);
         exit_immediately(1)
     }
 
