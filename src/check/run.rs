@@ -468,14 +468,15 @@ impl<'a> Run<'a> {
 
     /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.
     fn soon<T>(&self, what: &str, mut look: impl FnMut(&mut Late) -> Result<Option<T>, No>) -> Result<T, No> {
+        let began = self.passed();
         let deadline = match self.subject.clock() {
             Some(_) => Deadline::by_its_clock(self.patience.settle()),
             None => self.patience.deadline(),
         };
-        let mut late = Late { began: self.passed(), had_before: None };
+        let mut late = Late { began, had_before: None };
         let outcome = self.subject.wait_until(what, deadline, || look(&mut late));
         // Short-lived processes take with them what they have used.
-        if outcome.is_err() && self.subject.clock().is_none() {
+        if outcome.is_err() && self.passed() - began >= self.patience.timeout {
             self.patience.restless.set(true);
         }
         outcome
