@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::Run;
-use super::series::{End, Series, is_asleep_without, limit, monitor_of, wait_for_restart};
+use super::series::{End, Series, crash, is_asleep_without, limit, monitor_of, wait_for_restart};
 use crate::fixture::Deadline;
 use crate::observe::Process;
 use nix::sys::signal::Signal;
@@ -328,23 +328,20 @@ fn gives_up(lab: &Lab<'_>) -> Judgement {
         lab.has_its_clock()?;
         let mut facts = lab.up(run)?.facts;
         let monitor = monitor_of(&facts)?;
-        for crash in 1..=declared {
-            if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
-                return does_not_apply("the daemon does not die of SIGSEGV");
-            }
-            let limit = limit(lab.driving, run, false);
-            match (wait_for_restart(run, &facts, monitor, limit)?.daemon, crash == declared) {
+        for count in 1..=declared {
+            match (crash(lab, run, &facts, monitor, count == 1)?.daemon, count == declared) {
                 (Ok(next), false) => facts = next,
                 (Err(End::GivenUp), true) => {}
                 (Err(End::GivenUp), false) => {
-                    return Ok(broken(format!("the monitor gave up after crash {crash}, not {declared}")));
+                    return Ok(broken(format!("the monitor gave up after crash {count}, not {declared}")));
                 }
                 (Ok(_), true) => {
-                    return Ok(broken(format!("the daemon was restarted after crash {crash} in a row")));
+                    return Ok(broken(format!("the daemon was restarted after crash {count} in a row")));
                 }
                 (Err(_), _) => {
+                    let limit = limit(lab.driving, run, count == 1);
                     return Ok(broken(format!(
-                        "{limit:?} after crash {crash} the daemon was not restarted, and its monitor, pid {monitor}, still \
+                        "{limit:?} after crash {count} the daemon was not restarted, and its monitor, pid {monitor}, still \
                          runs"
                     )));
                 }

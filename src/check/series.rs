@@ -135,7 +135,13 @@ pub(super) struct Next {
 }
 
 /// Crashes the daemon and waits for the next one.
-fn crash(lab: &Lab<'_>, run: &Run<'_>, facts: &Facts, monitor: Pid, first: bool) -> Result<Next, No> {
+pub(super) fn crash(
+    lab: &Lab<'_>,
+    run: &Run<'_>,
+    facts: &Facts,
+    monitor: Pid,
+    first: bool,
+) -> Result<Next, No> {
     if !run.dies_of(facts.daemon, Signal::SIGSEGV)? {
         return does_not_apply("the daemon does not die of SIGSEGV");
     }

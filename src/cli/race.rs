@@ -160,7 +160,7 @@ fn texts(command: Vec<OsString>) -> Result<Vec<String>, Failure> {
 }
 
 fn check_placeholders(setup: &Setup) -> Result<(), Failure> {
-    let arguments = [&setup.detach, &setup.monitor, &setup.overwrite].into_iter().flatten();
+    let arguments = setup.switches().map(|(_, argument)| argument);
     let line = CommandLine::new(&setup.command[0]).args(setup.command[1..].iter().chain(arguments));
     let line = setup.env.iter().fold(line, |line, (name, value)| line.env(name, value));
     line.check().map_err(|error| Failure::Usage(error.to_string()))?;

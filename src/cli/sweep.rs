@@ -87,11 +87,9 @@ fn nothing(request: &SweepRequest, outcome: &SweepOutcome) -> String {
 /// A row for each operation.
 fn judged(family: &str, request: &SweepRequest, outcome: &SweepOutcome) -> Judged {
     let any_broken = outcome.broken().next().is_some();
-    let setup = &request.setup;
-    let modes = [("detach", &setup.detach), ("monitor", &setup.monitor), ("overwrite", &setup.overwrite)];
     let mut judged = Judged {
         command: command(&request.setup),
-        modes: modes.into_iter().filter_map(|(name, argument)| Some((name, argument.clone()?))).collect(),
+        modes: request.setup.switches().map(|(name, argument)| (name, argument.clone())).collect(),
         verdict: match (any_broken, &outcome.stopped) {
             (true, _) => Verdict::Violated,
             (false, Some(_)) => Verdict::Inconclusive,

@@ -207,10 +207,10 @@ pub(super) enum Side {
 /// Forks. What is buffered for the standard streams is written first, lest both processes write it.
 pub(super) fn fork_child() -> Result<Side, Error> {
     let _ = io::stdout().flush();
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
-        .map_err(Error::system("create the channel for startup notification"))?;
-    let failure = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-        .map_err(Error::system("create the channel for startup notification"))?;
+    let failed = || Error::system("create the channel for startup notification");
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC).map_err(failed())?;
+    let failure = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(failed())?;
     match fork() {
         Ok(Fork::Parent(pid)) => Ok(Side::Parent(Child { pid, channel: Some(ours), failure })),
         Ok(Fork::Child) => Ok(Side::Child(Notifier { channel: theirs, failure })),
@@ -287,16 +287,8 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
         match outcome.and_then(|ended| Ok((child.is_ready(ended.is_some())?, ended))) {
             Ok((true, _)) => return 0,
             Ok((false, None)) => {}
-            Ok((false, Some(Status { death: Death::Exited(status), .. }))) if status != 0 => {
-                if let Some(error) = child.failure() {
-                    say(program, &[&error.to_string()]);
-                }
-                return status;
-            }
             Ok((false, Some(status))) => {
-                let died = format!("fork child died before signaling startup ({status})");
-                say(program, &[&died, NOT_DETACHED]);
-                return 1;
+                return tell_failure(program, status, child.failure().as_ref(), NOT_DETACHED);
             }
             Err(error) => {
                 let _ = kill(child.pid, Signal::SIGTERM);
@@ -305,6 +297,18 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
             }
         }
     }
+}
+
+/// Says what a child that ended before it was ready could not say itself, and what came of it; the exit status that tells it.
+pub(super) fn tell_failure(program: &OsStr, status: Status, failure: Option<&Error>, outcome: &str) -> i32 {
+    if let Some(error) = failure {
+        say(program, &[&error.to_string()]);
+    }
+    if let Death::Exited(status @ 1..) = status.death {
+        return status;
+    }
+    say(program, &[&format!("fork child died before signaling startup ({status})"), outcome]);
+    1
 }
 
 /// Lines on standard error, with nobody else's between them. The logger may lead elsewhere, and this is for the operator's

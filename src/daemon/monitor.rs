@@ -1,11 +1,13 @@
 //! The supervising parent: forks the daemon, waits for its death, restarts it.
 
-use super::detach::{Arrived, Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say};
+use super::detach::{
+    Arrived, Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say, tell_failure,
+};
 use super::error::{Error, seconds};
 use super::guard::{Ownership, Section};
 use super::notify::NotifySocket;
 use super::pidfile::{PidfilePaths, remove_stale};
-use super::restart::{Death, RestartPolicy};
+use super::restart::RestartPolicy;
 use super::stdio::Stdio;
 use super::title::MonitorTitle;
 use crate::sys::exit::exit_immediately;
@@ -201,16 +203,9 @@ impl Monitor<'_> {
     /// The first daemon never became ready: the start has failed, with its status.
     fn refuse(&mut self, life: &Life) -> ! {
         self.let_go();
-        let program = &self.setup.program;
-        if let Some(error) = &life.failure {
-            say(program, &[&error.to_string()]);
-        }
-        if let Death::Exited(status @ 1..) = life.status.death {
-            exit_immediately(status);
-        }
-        let died = format!("fork child died before signaling startup ({})", life.status);
-        say(program, &[&died, "could not initiate process monitoring"]);
-        exit_immediately(1)
+        let (program, failure) = (&self.setup.program, life.failure.as_ref());
+        let outcome = "could not initiate process monitoring";
+        exit_immediately(tell_failure(program, life.status, failure, outcome))
     }
 
     /// Decides whether there will be another daemon, and waits until it is time.

@@ -19,8 +19,7 @@ pub(crate) fn facts(setup: &Setup) -> Vec<(&'static str, String)> {
         true => "by itself".to_owned(),
         false => argument.clone(),
     };
-    let modes = [("detach", &setup.detach), ("monitor", &setup.monitor), ("overwrite", &setup.overwrite)];
-    let modes = modes.into_iter().filter_map(|(name, argument)| Some((name, by_itself(argument.as_ref()?))));
+    let modes = setup.switches().map(|(name, argument)| (name, by_itself(argument)));
     let mut facts =
         vec![("scenario", setup.scenario.to_string()), ("contenders", setup.contenders.to_string())];
     facts.extend(modes);

@@ -350,6 +350,12 @@ impl Schedule {
 }
 
 impl Setup {
+    /// The arguments that say how an instance runs, by the names of the options that give them.
+    pub(crate) fn switches(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let all = [("detach", &self.detach), ("monitor", &self.monitor), ("overwrite", &self.overwrite)];
+        all.into_iter().filter_map(|(name, argument)| Some((name, argument.as_ref()?)))
+    }
+
     fn absurdity(&self) -> Option<String> {
         if self.command.first().is_none_or(String::is_empty) {
             return Some("the command is empty".to_owned());
@@ -369,7 +375,7 @@ impl Setup {
             return Some(format!("{name:?} is no name of a variable"));
         }
         let variables = self.env.iter().flat_map(|(name, value)| [name, value]);
-        let arguments = [&self.detach, &self.monitor, &self.overwrite].into_iter().flatten();
+        let arguments = self.switches().map(|(_, argument)| argument);
         let mut texts = self.command.iter().chain(variables).chain(arguments).chain([&self.pidfile]);
         texts.find(|text| text.contains('\0')).map(|text| format!("{text:?} contains a NUL"))
     }

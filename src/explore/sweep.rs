@@ -242,7 +242,9 @@ fn swept(
     }
     let told = (request.blow == Blow::Terminate).then_some((victim, Signal::SIGTERM));
     let mut scene = Scene { told, alike: false, ..prepare(&setup, sandbox, sockets)? };
-    scene.programs[victim] = program(&setup, sandbox, victim, overwrites)?;
+    if overwrites {
+        scene.programs[victim] = program(&setup, sandbox, victim, true)?;
+    }
     let mut lab = Lab::new(scene)?;
     let mut moments = lab.moments()?;
     let operations = moments.iter().filter(|moment| moment.birth.is_none()).count();
@@ -279,6 +281,11 @@ impl Lab {
     /// Who is disturbed: the first, or whoever overwrites the first.
     fn victim(&self) -> usize {
         usize::from(self.scene.overwrites)
+    }
+
+    /// Whether nothing of it lives.
+    fn is_gone(&self) -> bool {
+        self.family.alive(self.victim()).is_empty()
     }
 
     /// Begins the start that is disturbed, when all is quiet before it. One birth in it may fail.
@@ -337,9 +344,7 @@ impl Lab {
         let mut cases = Vec::new();
         for &errno in moment.errors.iter().filter(wanted) {
             let broken = self.judged(|lab| lab.failed(moment, errno))?;
-            let victim = self.victim();
-            let said =
-                Some(self.said(victim)).filter(|said| !self.outcomes()[victim].alive && !said.is_empty());
+            let said = self.is_gone().then(|| self.said(self.victim())).filter(|said| !said.is_empty());
             cases.push(case(Some(errno), said, broken));
         }
         Ok(cases)
@@ -387,8 +392,7 @@ impl Lab {
     fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<Harm>, ExploreError> {
         self.start_alone(at - 1)?;
         let signal = if blow == Blow::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
-        let victim = self.victim();
-        let alive: Vec<_> = self.family.alive(victim).iter().map(|process| process.pid).collect();
+        let alive: Vec<_> = self.family.alive(self.victim()).iter().map(|process| process.pid).collect();
         for pid in alive {
             self.signalled(pid.as_raw(), signal as i32, &mut Footprint::new());
             if signal != Signal::SIGKILL {
@@ -398,7 +402,7 @@ impl Lab {
         self.forget_waiting();
         self.run_out()?;
         match blow {
-            Blow::Terminate if self.outcomes()[victim].alive => Ok(Some(Harm::wrong("it still runs"))),
+            Blow::Terminate if !self.is_gone() => Ok(Some(Harm::wrong("it still runs"))),
             Blow::Terminate => self.left(),
             _ => Ok(self.after_the_next_start()?.map(|sentence| Harm { kind: HarmKind::Lasting, sentence })),
         }
@@ -414,7 +418,7 @@ impl Lab {
         }
         self.run_out()?;
         let harm = self.neither_up_nor_failed();
-        let left = if self.outcomes()[self.victim()].alive { None } else { self.left()? };
+        let left = if self.is_gone() { self.left()? } else { None };
         Ok(harm.into_iter().chain(left).min_by_key(|harm| harm.kind))
     }
 
@@ -476,9 +480,7 @@ impl Lab {
         left.retain(|name| !self.scene.watch.leaves.contains(name));
         Ok((!left.is_empty()).then(|| Harm { kind: HarmKind::Litter, sentence: sentence(&left) }))
     }
-}
 
-impl Lab {
     /// The pidfile, if whoever overwrote another's is gone and left it behind.
     fn pidfile_taken_and_left(&self) -> Option<String> {
         let named = PidfileNow::of(&self.scene.pidfile, &self.files).pid()?;

@@ -100,7 +100,8 @@ pub(crate) struct Stat {
 /// Of the flags in `/proc/PID/stat`, the one for what is ending; `include/linux/sched.h`.
 const PF_EXITING: u32 = 4;
 
-/// What `/proc` counts in clock ticks, as a time; none if the system does not say how long they are, see [sysconf(3)](https://man7.org/linux/man-pages/man3/sysconf.3.html).
+/// What `/proc` counts in clock ticks, as a time; none if the system does not say how long they are, see
+/// [sysconf(3)](https://man7.org/linux/man-pages/man3/sysconf.3.html).
 pub(crate) fn from_ticks(ticks: u64) -> Option<Duration> {
     let per_s = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
     let rest_ns = (ticks.checked_rem(per_s)? * 1_000_000_000) / per_s;
