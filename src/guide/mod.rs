@@ -109,8 +109,8 @@
 //! expected: (it leads its session && its standard streams are /dev/null)
 //!  but not: its standard streams are /dev/null
 //!    found: stdin  /dev/null
-//!           stdout a file without a name in /tmp
-//!           stderr a file without a name in /tmp
+//!           stdout a file made without a name in /tmp
+//!           stderr a file made without a name in /tmp
 //!
 //! processes:
 //!   daemon     13382 mydaemon: mydaemon --detach (S), child of 13378, session 13382

@@ -389,7 +389,7 @@ impl fmt::Display for Target {
         match self {
             Self::Null => f.write_str("/dev/null"),
             Self::File { path, deleted: true } => match unnamed_in(path) {
-                Some(directory) => write!(f, "a file without a name in {}", Shown::new(directory)),
+                Some(directory) => write!(f, "a file made without a name in {}", Shown::new(directory)),
                 None => write!(f, "{} (deleted)", Shown::new(path)),
             },
             Self::File { path, .. } | Self::Tty(path) | Self::Directory(path) => Shown::new(path).fmt(f),

@@ -79,7 +79,7 @@ fn a_file_that_never_had_a_name_is_called_so() {
     let dir = dir.path().canonicalize().unwrap();
     let unnamed = File::options().write(true).custom_flags(OFlag::O_TMPFILE.bits()).open(&dir).unwrap();
     let text = as_stdout(unnamed).target.to_string();
-    assert_eq!(text, format!("a file without a name in {}", dir.display()));
+    assert_eq!(text, format!("a file made without a name in {}", dir.display()));
 }
 
 #[test]

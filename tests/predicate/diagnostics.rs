@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use daemonproof::observe::{
-    Cause, Descriptor, Descriptors, Fact, FileView, Gap, HeldLock, History, Life, Limit, Lock, LockMode,
-    LockState, Locker, Node, Observed, Output, Pidfile, PidfileContent, Process, Role, Roles, SignalSet,
-    State, Target, Tree, View, lock_state,
+    Cause, Descriptor, Descriptors, Device, Fact, FileView, Gap, HeldLock, History, Inode, Life, Limit, Lock,
+    LockMode, LockState, Locker, Node, Observed, Output, Pidfile, PidfileContent, Process, Role, Roles,
+    SignalSet, State, Target, Tree, View, lock_state,
 };
 use daemonproof::prelude::*;
 use nix::sys::signal::Signal::{SIGHUP, SIGPIPE, SIGSEGV, SIGTERM};
@@ -43,7 +43,7 @@ macro_rules! assert_said {
 fn process() -> Process {
     let mut process = Process::of(Pid::this()).unwrap().present().unwrap();
     (process.pid, process.ppid, process.pgid, process.sid) = (pid(812), pid(700), pid(812), pid(650));
-    process.tty = Some(daemonproof::observe::Device { major: 136, minor: 3 });
+    process.tty = Some(Device { major: 136, minor: 3 });
     process.state = State::Sleeping;
     process.comm = "mydaemon".into();
     process.cmdline = ["mydaemon", "--detach"].map(Into::into).to_vec();
@@ -66,6 +66,10 @@ fn process() -> Process {
     process
 }
 
+fn inode(number: u64) -> Inode {
+    Inode { device: Device { major: 254, minor: 1 }, number }
+}
+
 /// It holds what a careless daemon does.
 fn descriptors() -> Descriptors {
     let null = Descriptors::of(Prepared::sh("echo ready; sleep 1000 & wait").pid());
@@ -73,6 +77,7 @@ fn descriptors() -> Descriptors {
     let descriptor = |fd, target, close_on_exec| {
         let mut descriptor: Descriptor = sample.clone();
         (descriptor.fd, descriptor.target, descriptor.close_on_exec) = (fd, target, close_on_exec);
+        descriptor.inode = Some(inode(fd.unsigned_abs().into()));
         descriptor
     };
     let file = |path: &str| Target::File { path: path.into(), deleted: false };
@@ -163,6 +168,7 @@ fn about_descriptors() {
         close_on_exec(),
         at_most_fds(3),
         no_fd_of("/var/log/d.log"),
+        no_fd_of_inode(inode(4)),
         no_pipe(),
         no_socket(),
         no_socket().not().not(),
