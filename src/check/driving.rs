@@ -105,8 +105,9 @@ impl Driving {
         self
     }
 
-    /// Judges restarts on the machine's clock. Without this a daemon whose monitor is watched has a clock of its own, which
-    /// jumps to the end of each wait; see [`DaemonCommand::virtual_time`](crate::fixture::DaemonCommand::virtual_time).
+    /// Drives the daemon on the machine's clock. Without this it has a clock of its own, which jumps to the end of each wait, see
+    /// [`DaemonCommand::virtual_time`](crate::fixture::DaemonCommand::virtual_time), but where several of them run at the same
+    /// time; and what does not happen by that it is given again without, unless it has a monitor.
     #[must_use]
     pub fn real_time(mut self) -> Self {
         self.real_time = true;

@@ -190,9 +190,9 @@ impl Member {
     }
 }
 
-/// Whether it runs, or would if it got a processor or what it reads from a disk.
+/// Whether it runs, or would if it got a processor, what it reads from a disk, or an answer about the time.
 pub(super) fn is_busy(process: &Process) -> bool {
-    matches!(process.state, State::Running | State::DiskSleep)
+    matches!(process.state, State::Running | State::DiskSleep | State::Traced)
 }
 
 /// A directory, by the name `.`, and all that is in it.

@@ -5,9 +5,9 @@ use super::driving::{Driving, Mode};
 use super::exploring::Swept;
 use super::facts::Facts;
 use super::outcome::{Finding, No, Report, cannot_tell, does_not_apply};
-use super::run::{Down, Outcome, Patience, Run, Start, describe};
+use super::run::{ClockTrouble, Down, Outcome, Patience, Run, Start, describe};
 use super::series::{Series, series};
-use crate::fixture::{Clock, FixtureError, Sandbox};
+use crate::fixture::{FixtureError, Sandbox};
 use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -39,12 +39,17 @@ pub fn judge(
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Report, FixtureError> {
     driving.command.check()?;
-    let lab = Lab::new(driving);
+    let asked = driving.real_time.then(|| "--real-time is given".to_owned());
+    let mut lab = Lab::new(driving, asked);
     let mut report = Report::default();
     for &check in checks {
         progress(Progress::Started(check));
         let begin = Instant::now();
-        let outcome = (check.judge)(&lab).into();
+        let mut outcome = (check.judge)(&lab).into();
+        while let Some(trouble) = lab.patience.clock_trouble().cloned() {
+            lab = lab.without_clock(trouble);
+            outcome = (check.judge)(&lab).into();
+        }
         report.findings.push(Finding { check, outcome, elapsed: begin.elapsed() });
         if let Some(finding) = report.findings.last() {
             progress(Progress::Finished(finding));
@@ -60,6 +65,7 @@ pub(super) struct Lab<'a> {
     pub(super) driving: &'a Driving,
     pub(super) patience: Patience,
     usual: Once<Usual>,
+    second: Once<Second>,
     /// In the usual mode, detached, the daemon runs, but not as one that was detached.
     pub(super) not_detached: OnceCell<String>,
     /// In the usual mode, detached, the command exited 0, and nothing ran.
@@ -73,8 +79,10 @@ pub(super) struct Lab<'a> {
     overwritten: Once<Overwritten>,
     /// One for each blow.
     pub(super) swept: [Once<Swept>; 3],
-    /// Why restarts are judged on the machine's clock.
-    real_time: OnceCell<String>,
+    /// Why it is driven on the machine's clock, if it is.
+    real_time: Option<String>,
+    /// Whether it is so but where its monitor is watched.
+    is_doubtful: bool,
 }
 
 /// A start that succeeded.
@@ -93,11 +101,10 @@ pub(super) struct Up {
     pub(super) directory: std::path::PathBuf,
 }
 
-/// The daemon in the usual mode: started, a second one refused, stopped, started again.
+/// The daemon in the usual mode: started, stopped, started again.
 #[derive(Debug)]
 pub(super) struct Usual {
     pub(super) up: Up,
-    pub(super) second: Result<Second, No>,
     pub(super) down: Result<Down, No>,
     pub(super) again: Result<(), No>,
 }
@@ -157,15 +164,12 @@ pub(super) struct Overwritten {
 }
 
 impl<'a> Lab<'a> {
-    fn new(driving: &'a Driving) -> Self {
-        let real_time = OnceCell::new();
-        if driving.real_time {
-            let _ = real_time.set("--real-time is given".to_owned());
-        }
+    fn new(driving: &'a Driving, real_time: Option<String>) -> Self {
         Self {
             driving,
             patience: Patience::new(driving.timeout),
             usual: OnceCell::new(),
+            second: OnceCell::new(),
             not_detached: OnceCell::new(),
             vanished: Cell::new(false),
             foreground: OnceCell::new(),
@@ -177,6 +181,15 @@ impl<'a> Lab<'a> {
             overwritten: OnceCell::new(),
             swept: Default::default(),
             real_time,
+            is_doubtful: false,
+        }
+    }
+
+    /// Another one, where nothing has been seen yet.
+    fn without_clock(self, trouble: ClockTrouble) -> Self {
+        match trouble {
+            ClockTrouble::None(why) => Self::new(self.driving, Some(why)),
+            ClockTrouble::Doubt => Self { is_doubtful: true, ..Self::new(self.driving, self.real_time) },
         }
     }
 
@@ -189,37 +202,27 @@ impl<'a> Lab<'a> {
         self.start_in(&self.sandbox()?, start)
     }
 
-    pub(super) fn start_in(&self, sandbox: &Sandbox, start: Start) -> Result<Run<'_>, No> {
-        Ok(Run::start(self.driving, &self.patience, sandbox, start)?)
+    pub(super) fn start_monitored(&self) -> Result<Run<'_>, No> {
+        self.start(Start::new(self.driving.monitored()?))
     }
 
-    /// Starts it in a sandbox and, if that is possible, by a clock of its own, and does `what` with it. Where the clock
-    /// turns out not to be possible it does it again without.
-    pub(super) fn on_its_clock<T>(
-        &self,
-        mode: Mode,
-        what: impl Fn(&Run<'_>) -> Result<T, No>,
-    ) -> Result<T, No> {
-        if self.real_time.get().is_none() {
-            let start = Start::new(mode).virtual_time();
-            match Run::start(self.driving, &self.patience, &self.sandbox()?, start) {
-                Ok(run) => {
-                    let outcome = what(&run);
-                    match run.subject.clock().and_then(Clock::failure) {
-                        None => return outcome,
-                        Some(error) => self.real_time.set(error.to_string()).ok(),
-                    }
-                }
-                Err(FixtureError::VirtualTime { error, .. }) => self.real_time.set(error.to_string()).ok(),
-                Err(error) => return Err(error.into()),
-            };
-        }
-        what(&self.start(Start::new(mode))?)
+    /// If it is alone and that is possible, by a clock of its own.
+    pub(super) fn start_in(&self, sandbox: &Sandbox, start: Start) -> Result<Run<'_>, No> {
+        let start = match self.real_time {
+            None if start.is_alone() && (start.mode.monitored || !self.is_doubtful) => start.virtual_time(),
+            _ => start,
+        };
+        Run::start(self.driving, &self.patience, sandbox, start).map_err(|error| {
+            if let FixtureError::VirtualTime { error, .. } = &error {
+                self.patience.has_no_clock(error);
+            }
+            error.into()
+        })
     }
 
     /// Fails, with the reason, where the daemon is driven on the machine's clock.
     pub(super) fn has_its_clock(&self) -> Result<(), No> {
-        match self.real_time.get() {
+        match &self.real_time {
             None => Ok(()),
             Some(why) => does_not_apply(format!("it takes a clock that can be set: {why}")),
         }
@@ -286,7 +289,8 @@ impl<'a> Lab<'a> {
 
     pub(super) fn second(&self) -> Result<&Second, No> {
         self.driving.pidfile()?;
-        self.usual()?.second.as_ref().map_err(Clone::clone)
+        self.usual()?;
+        self.second.get_or_init(|| self.make_second()).as_ref().map_err(Clone::clone)
     }
 
     fn make_usual(&self) -> Result<Usual, No> {
@@ -294,13 +298,6 @@ impl<'a> Lab<'a> {
         let mode = self.driving.usual();
         let run = self.start_in(&sandbox, Start::new(mode))?;
         let up = self.up(&run).inspect_err(|_| self.why_not_up(&run))?;
-        let second =
-            self.driving.pidfile().and_then(|()| self.is_ready(&up)).and_then(|()| self.make_second(&run));
-        let run = match second.as_ref().is_ok_and(|second| second.runs || second.first.is_none()) {
-            // Neither the daemon nor its pidfile is what it was.
-            true => self.restarted(run, &sandbox)?,
-            false => run,
-        };
         let down = match run.facts()? {
             Some(facts) => run.stop(&facts, facts.daemon, Signal::SIGTERM),
             None => cannot_tell("the daemon had ended before it was told to"),
@@ -310,7 +307,7 @@ impl<'a> Lab<'a> {
             let outcome = run.outcome()?;
             self.must_run(&run, outcome)
         });
-        Ok(Usual { up, second, down, again })
+        Ok(Usual { up, down, again })
     }
 
     /// Notes what a detached start that did not work has broken.
@@ -334,28 +331,23 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Kills it and starts it once more.
-    fn restarted<'r>(&'r self, run: Run<'r>, sandbox: &Sandbox) -> Result<Run<'r>, No> {
-        drop(run);
-        let run = self.start_in(sandbox, Start::new(self.driving.usual()))?;
-        self.up(&run)?;
-        Ok(run)
-    }
-
-    fn make_second(&self, first: &Run<'_>) -> Result<Second, No> {
-        let pidfile_before = Pidfile::at(first.sandbox.pidfile());
-        let files_before = files(&first.sandbox);
-        let start = Start::new(self.driving.usual()).instance(2);
-        let run = self.start_in(&first.sandbox, start)?;
+    fn make_second(&self) -> Result<Second, No> {
+        let sandbox = self.sandbox()?;
+        let mode = self.driving.usual();
+        let first = self.start_in(&sandbox, Start::new(mode).instance(1))?;
+        self.is_ready(&self.up(&first)?)?;
+        let pidfile_before = Pidfile::at(sandbox.pidfile());
+        let files_before = files(&sandbox);
+        let run = self.start_in(&sandbox, Start::new(mode).instance(2))?;
         let status = self.second_status(&run)?;
         let runs = !run.is_empty_soon();
         Ok(Second {
             status,
             runs,
             said: run.output(),
-            wrote: files(&first.sandbox) != files_before,
+            wrote: files(&sandbox) != files_before,
             pidfile_before,
-            pidfile_after: Pidfile::at(first.sandbox.pidfile()),
+            pidfile_after: Pidfile::at(sandbox.pidfile()),
             first: first.facts()?,
         })
     }
@@ -409,9 +401,9 @@ impl<'a> Lab<'a> {
         self.foreground.get_or_init(make).as_ref().map_err(Clone::clone)
     }
 
-    fn monitored_up_and_down(&self, whom: impl Fn(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
+    fn monitored_up_and_down(&self, whom: impl FnOnce(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
         self.usual()?;
-        self.on_its_clock(self.driving.monitored()?, |run| self.up_and_down(run, &whom))
+        self.up_and_down(&self.start_monitored()?, whom)
     }
 
     /// With a monitor, the daemon told to stop.
@@ -494,7 +486,7 @@ impl<'a> Lab<'a> {
         self.usual()?;
         let sandbox = self.sandbox()?;
         let mode = self.driving.usual();
-        let first = self.start_in(&sandbox, Start::new(mode))?;
+        let first = self.start_in(&sandbox, Start::new(mode).instance(1))?;
         let first_facts = self.up(&first)?.facts;
         let second = self.start_in(&sandbox, Start::new(mode).instance(2).extra(argument))?;
         let outcome = match mode.detached {

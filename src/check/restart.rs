@@ -188,34 +188,31 @@ struct Throttled<'r, 'l> {
 }
 
 /// Crashes the daemon until its monitor waits before it restarts it, and then does `what`.
-fn in_the_throttle(lab: &Lab<'_>, what: impl Fn(Throttled<'_, '_>) -> Judgement) -> Judgement {
+fn in_the_throttle(lab: &Lab<'_>, what: impl FnOnce(Throttled<'_, '_>) -> Judgement) -> Judgement {
     let series = restarted(lab)?;
     lab.has_its_clock()?;
     let longest = series.intervals.iter().max().copied().unwrap_or_default();
     if series.end != End::Enough || longest < WAIT {
         return does_not_apply("the monitor was not seen to wait before it restarts the daemon");
     }
-    let judged = lab.on_its_clock(lab.driving.monitored()?, |run| {
-        lab.has_its_clock()?;
-        let mut facts = lab.up(run)?.facts;
-        let monitor = monitor_of(&facts)?;
-        for _ in 0..=series.restarts.len() {
-            let dead = facts.daemon;
-            if !run.dies_of(dead, Signal::SIGSEGV)? {
-                return does_not_apply("the daemon does not die of SIGSEGV");
-            }
-            let crashed = run.passed();
-            if is_asleep_without(run, dead, monitor)? && run.passed() - crashed < WAIT {
-                return Ok(what(Throttled { run, monitor, before: &facts, longest }));
-            }
-            match wait_for_restart(run, &facts, monitor, TWICE * longest)?.daemon {
-                Ok(next) => facts = next,
-                Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
-            }
+    let run = &lab.start_monitored()?;
+    let mut facts = lab.up(run)?.facts;
+    let monitor = monitor_of(&facts)?;
+    for _ in 0..=series.restarts.len() {
+        let dead = facts.daemon;
+        if !run.dies_of(dead, Signal::SIGSEGV)? {
+            return does_not_apply("the daemon does not die of SIGSEGV");
         }
-        cannot_tell("the monitor was not seen to wait once more")
-    });
-    judged?
+        let crashed = run.passed();
+        if is_asleep_without(run, dead, monitor)? && run.passed() - crashed < WAIT {
+            return what(Throttled { run, monitor, before: &facts, longest });
+        }
+        match wait_for_restart(run, &facts, monitor, TWICE * longest)?.daemon {
+            Ok(next) => facts = next,
+            Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
+        }
+    }
+    cannot_tell("the monitor was not seen to wait once more")
 }
 
 fn wall_clock(lab: &Lab<'_>) -> Judgement {
@@ -324,32 +321,29 @@ fn gives_up(lab: &Lab<'_>) -> Judgement {
         return does_not_apply(UNDECLARED);
     };
     lab.has_its_clock()?;
-    let judged = lab.on_its_clock(lab.driving.monitored()?, |run| {
-        lab.has_its_clock()?;
-        let mut facts = lab.up(run)?.facts;
-        let monitor = monitor_of(&facts)?;
-        for count in 1..=declared {
-            match (crash(lab, run, &facts, monitor, count == 1)?.daemon, count == declared) {
-                (Ok(next), false) => facts = next,
-                (Err(End::GivenUp), true) => {}
-                (Err(End::GivenUp), false) => {
-                    return Ok(broken(format!("the monitor gave up after crash {count}, not {declared}")));
-                }
-                (Ok(_), true) => {
-                    return Ok(broken(format!("the daemon was restarted after crash {count} in a row")));
-                }
-                (Err(_), _) => {
-                    let limit = limit(lab.driving, run, count == 1);
-                    return Ok(broken(format!(
-                        "{limit:?} after crash {count} the daemon was not restarted, and its monitor, pid {monitor}, still \
-                         runs"
-                    )));
-                }
+    let run = &lab.start_monitored()?;
+    let mut facts = lab.up(run)?.facts;
+    let monitor = monitor_of(&facts)?;
+    for count in 1..=declared {
+        match (crash(lab, run, &facts, monitor, count == 1)?.daemon, count == declared) {
+            (Ok(next), false) => facts = next,
+            (Err(End::GivenUp), true) => {}
+            (Err(End::GivenUp), false) => {
+                return broken(format!("the monitor gave up after crash {count}, not {declared}"));
+            }
+            (Ok(_), true) => {
+                return broken(format!("the daemon was restarted after crash {count} in a row"));
+            }
+            (Err(_), _) => {
+                let limit = limit(lab.driving, run, count == 1);
+                return broken(format!(
+                    "{limit:?} after crash {count} the daemon was not restarted, and its monitor, pid {monitor}, still \
+                     runs"
+                ));
             }
         }
-        Ok(Ok(()))
-    });
-    judged?
+    }
+    Ok(())
 }
 
 fn as_before(lab: &Lab<'_>) -> Judgement {
@@ -412,7 +406,7 @@ fn no_zombies(lab: &Lab<'_>) -> Judgement {
 }
 
 fn signals(lab: &Lab<'_>) -> Judgement {
-    let mode = lab.driving.monitored()?;
+    lab.driving.monitored()?;
     let Some(declared) = &lab.driving.declared.restart_signals else {
         return does_not_apply(UNDECLARED);
     };
@@ -420,11 +414,9 @@ fn signals(lab: &Lab<'_>) -> Judgement {
     let others = [Signal::SIGKILL, Signal::SIGUSR2];
     let others = others.into_iter().filter(|signal| !declared.contains(signal)).map(|signal| (signal, false));
     for (signal, restarts) in declared.iter().map(|&signal| (signal, true)).chain(others) {
-        let judged = lab.on_its_clock(mode, |run| {
-            let facts = lab.up(run)?.facts;
-            is_restarted_after(lab, run, &facts, signal)
-        });
-        match judged? {
+        let run = lab.start_monitored()?;
+        let facts = lab.up(&run)?.facts;
+        match is_restarted_after(lab, &run, &facts, signal)? {
             Some(false) if restarts => {
                 return broken(format!("it is not restarted after {signal}"));
             }

@@ -5,6 +5,7 @@ use super::facts::{Facts, is_busy};
 use super::outcome::{No, broken, cannot_tell};
 use crate::fixture::{Clock, Deadline, FixtureError, Sandbox, StartOptions, Subject};
 use crate::observe::{Inode, Pidfile, PidfileContent, Process, from_ticks};
+use crate::trace::TraceError;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -43,6 +44,17 @@ pub(super) struct Patience {
     unsettled: Cell<Unsettled>,
     /// It was seen to want a processor, on and on, with nothing to show for it.
     restless: Cell<bool>,
+    clock_trouble: OnceCell<ClockTrouble>,
+}
+
+/// Why the daemon has to be judged on the machine's clock.
+#[derive(Debug, Clone)]
+pub(super) enum ClockTrouble {
+    /// It cannot have one of its own, for this reason.
+    None(String),
+    /// By one of its own something does not happen, which may be the doing of that clock: it does not go on for somebody outside
+    /// of the daemon's tree.
+    Doubt,
 }
 
 /// What a daemon has not done, although it is ready.
@@ -101,6 +113,7 @@ impl Patience {
             never_ends: Cell::new(false),
             unsettled: Cell::new(Unsettled::default()),
             restless: Cell::new(false),
+            clock_trouble: OnceCell::new(),
         }
     }
 
@@ -112,17 +125,29 @@ impl Patience {
         Deadline::by_its_clock(if bitten { self.timeout.min(ONCE_BITTEN) } else { self.timeout })
     }
 
+    /// Notes that it cannot have a clock of its own.
+    pub(super) fn has_no_clock(&self, why: &TraceError) {
+        let _ = self.clock_trouble.set(ClockTrouble::None(why.to_string()));
+    }
+
+    pub(super) fn clock_trouble(&self) -> Option<&ClockTrouble> {
+        self.clock_trouble.get()
+    }
+
     fn settle(&self) -> Duration {
         self.timeout.min(SETTLE)
     }
 }
 
 /// When a daemon has had the time that it may take to settle. On the machine's clock one that wants to run is given
-/// that much of a processor too: how soon it gets it on a loaded machine is not its doing.
+/// that much of a processor too: how soon it gets it on a loaded machine is not its doing. A clock of its own stands
+/// still while it runs; one that has used that much of a processor will not come to rest.
 struct Late {
     began: Duration,
     /// The processor time that it had used when it was first looked at.
     had_before: Option<Duration>,
+    /// It has used what it is owed, on a clock of its own that does not go on meanwhile.
+    is_restless: bool,
 }
 
 impl Late {
@@ -135,8 +160,14 @@ impl Late {
         let had = from_ticks(ticks).unwrap_or(Duration::MAX);
         let used = had.saturating_sub(*self.had_before.get_or_insert(had));
         let settle = run.patience.settle();
-        let is_owed_time = busy && used < settle && !run.patience.restless.get();
-        run.passed() - self.began >= settle && !is_owed_time
+        let has_passed = run.passed() - self.began >= settle;
+        match run.subject.clock() {
+            None => has_passed && !(busy && used < settle && !run.patience.restless.get()),
+            Some(_) => {
+                self.is_restless = busy && used >= settle;
+                has_passed || self.is_restless || busy && run.patience.restless.get()
+            }
+        }
     }
 }
 
@@ -144,19 +175,25 @@ impl Late {
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) mode: Mode,
-    instance: u32,
+    /// Which one of several that run at the same time.
+    instance: Option<u32>,
     extra: Vec<OsString>,
     options: StartOptions,
 }
 
 impl Start {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, instance: 1, extra: Vec::new(), options: StartOptions::new() }
+        Self { mode, instance: None, extra: Vec::new(), options: StartOptions::new() }
     }
 
+    /// One of several that run at the same time: on the machine's clock, which they have in common.
     pub(super) fn instance(mut self, n: u32) -> Self {
-        self.instance = n;
+        self.instance = Some(n);
         self
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.instance.is_none()
     }
 
     pub(super) fn extra(mut self, argument: &OsStr) -> Self {
@@ -194,6 +231,14 @@ pub(super) struct Run<'a> {
     began: Instant,
 }
 
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(error) = self.subject.clock().and_then(Clock::failure) {
+            self.patience.has_no_clock(&error);
+        }
+    }
+}
+
 /// How a start came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -217,7 +262,7 @@ impl<'a> Run<'a> {
         let directory = sandbox.starting_directory()?;
         let (marker, passed) = marker()?;
         let command = driving.command_in(start.mode).args(start.extra);
-        let mut options = start.options.instance(start.instance).cwd(&directory);
+        let mut options = start.options.instance(start.instance.unwrap_or(1)).cwd(&directory);
         if start.mode.detached {
             options = options.inherit(passed);
         }
@@ -246,6 +291,14 @@ impl<'a> Run<'a> {
         self.patience.timeout
     }
 
+    /// Notes that what does not happen may have been kept from it by the clock. The monitor and the daemon that it restarts are
+    /// each other's only company, so of them it is believed.
+    pub(super) fn doubt(&self) {
+        if self.subject.clock().is_some() && !self.mode.monitored {
+            let _ = self.patience.clock_trouble.set(ClockTrouble::Doubt);
+        }
+    }
+
     /// Waits until the daemon is ready, or is known not to become so.
     pub(super) fn outcome(&self) -> Result<Outcome, No> {
         let outcome = match (self.mode.detached, self.driving.has_pidfile()) {
@@ -258,12 +311,16 @@ impl<'a> Run<'a> {
             },
         };
         self.pidfile_at_once.get_or_init(|| Pidfile::at(self.sandbox.pidfile()));
-        // A command that has ended may have left something that runs.
         match outcome {
+            // A command that has ended may have left something that runs.
             Outcome::Ended(status) if status.success() && !self.subject.live_pids()?.is_empty() => {
                 Ok(Outcome::Ready)
             }
-            other => Ok(other),
+            Outcome::Ready => Ok(outcome),
+            _ => {
+                self.doubt();
+                Ok(outcome)
+            }
         }
     }
 
@@ -324,7 +381,11 @@ impl<'a> Run<'a> {
     /// Looks until everything is as it should be after a start, or for as long as that may take at most.
     pub(super) fn settled(&self) -> Result<Facts, No> {
         let known = self.patience.unsettled.get();
+        let was_restless = self.patience.restless.get();
         let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
+        if self.unsettled(&facts).pidfile || self.patience.restless.get() && !was_restless {
+            self.doubt();
+        }
         self.remember(&facts);
         Ok(facts)
     }
@@ -358,7 +419,10 @@ impl<'a> Run<'a> {
         });
         match last {
             Some(facts) => Ok(facts),
-            None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
+            None => {
+                self.doubt();
+                cannot_tell(format!("the daemon ended right after it was ready{}", self.words()))
+            }
         }
     }
 
@@ -411,6 +475,9 @@ impl<'a> Run<'a> {
         };
         self.patience.never_ends.set(!ended || bitten);
         let empty = ended && self.is_empty_soon();
+        if !empty {
+            self.doubt();
+        }
         let left = self.facts()?;
         Ok(Down {
             ended,
@@ -426,7 +493,10 @@ impl<'a> Run<'a> {
     pub(super) fn end_of_command(&self) -> Result<Option<ExitStatus>, No> {
         match self.subject.wait_exit(self.patience.deadline()) {
             Ok(status) => Ok(Some(status)),
-            Err(error) if error.is_timeout() => Ok(None),
+            Err(error) if error.is_timeout() => {
+                self.doubt();
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -469,16 +539,16 @@ impl<'a> Run<'a> {
     /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.
     fn soon<T>(&self, what: &str, mut look: impl FnMut(&mut Late) -> Result<Option<T>, No>) -> Result<T, No> {
         let began = self.passed();
-        let deadline = match self.subject.clock() {
-            Some(_) => Deadline::by_its_clock(self.patience.settle()),
-            None => self.patience.deadline(),
-        };
-        let mut late = Late { began, had_before: None };
+        let deadline = self.patience.deadline().within(self.patience.settle());
+        let mut late = Late { began, had_before: None, is_restless: false };
         let outcome = self.subject.wait_until(what, deadline, || look(&mut late));
+        let waited = self.passed() - began;
         // Short-lived processes take with them what they have used.
-        if outcome.is_err() && self.passed() - began >= self.patience.timeout {
-            self.patience.restless.set(true);
-        }
+        let is_restless = match self.subject.clock() {
+            None => outcome.is_err() && waited >= self.patience.timeout,
+            Some(_) => late.is_restless || outcome.is_err() && waited < self.patience.settle(),
+        };
+        self.patience.restless.set(is_restless || self.patience.restless.get());
         outcome
     }
 

@@ -65,10 +65,7 @@ pub(super) enum Intruder {
 }
 
 pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
-    lab.on_its_clock(lab.driving.monitored()?, |run| series_of(lab, run))
-}
-
-fn series_of(lab: &Lab<'_>, run: &Run<'_>) -> Result<Series, No> {
+    let run = &lab.start_monitored()?;
     let before = lab.up(run)?.facts;
     let monitor = monitor_of(&before)?;
     let mut restarts: Vec<Facts> = Vec::new();

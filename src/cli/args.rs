@@ -121,7 +121,7 @@ pub(super) struct DriveArgs {
     /// How long to wait for anything that should happen [default: 10s]
     #[arg(long, value_name = "DUR", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
-    /// Judge restarts on the machine's clock, not on one that jumps to the end of each wait
+    /// Drive it on the machine's clock, not on one of its own that jumps to the end of each wait
     #[arg(long)]
     pub(super) real_time: bool,
     /// Search and sweep in every mode, with three instances too, up to five minutes each

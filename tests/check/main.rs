@@ -3,6 +3,7 @@
 #![cfg(feature = "harness")]
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used)]
 
+mod clock;
 mod debian;
 mod declared;
 mod defects;

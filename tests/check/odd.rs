@@ -1,18 +1,8 @@
 //! Commands that are slow, or that come up in an unusual order: no promise is called broken for that.
 
-use super::support::{failures, judge_all, judge_by, shown};
-use daemonproof::check::{Driving, Report, Verdict};
-use daemonproof::fixture::CommandLine;
-use std::collections::BTreeSet;
+use super::support::{expect, judge_all, judge_by, shell, shown};
+use daemonproof::check::Verdict;
 use std::time::Duration;
-
-fn shell(script: &str) -> Driving {
-    Driving::new(CommandLine::new("sh").arg("-c").arg(script))
-}
-
-fn expect(report: &Report, broken: &[&str]) {
-    assert_eq!(failures(report), broken.iter().copied().collect::<BTreeSet<_>>(), "\n{}", shown(report));
-}
 
 #[test]
 fn a_daemon_that_detaches_later_than_one_waits_is_not_judged() {

@@ -1,6 +1,7 @@
 //! Running the catalogue and comparing its outcomes.
 
 use daemonproof::check::{Check, Driving, Outcome, Report, catalogue, find, judge};
+use daemonproof::fixture::CommandLine;
 use std::collections::BTreeSet;
 
 /// The families that run the daemon call by call.
@@ -51,4 +52,12 @@ pub(crate) fn shown(report: &Report) -> String {
     let findings = report.findings.iter().filter(|finding| finding.outcome != Outcome::Pass);
     let lines = findings.map(|finding| format!("  {}: {:?}\n", finding.check.id, finding.outcome));
     lines.collect()
+}
+
+pub(crate) fn shell(script: &str) -> Driving {
+    Driving::new(CommandLine::new("sh").arg("-c").arg(script))
+}
+
+pub(crate) fn expect(report: &Report, broken: &[&str]) {
+    assert_eq!(failures(report), broken.iter().copied().collect::<BTreeSet<_>>(), "\n{}", shown(report));
 }

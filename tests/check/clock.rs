@@ -1,0 +1,93 @@
+//! Daemons by a clock of their own, and those for which that would not do.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use rstest::rstest;
+
+use super::support::{expect, judge_families, shell};
+
+/// Ten minutes for each start and each stop, of which there are several.
+#[test]
+fn what_takes_a_daemon_minutes_is_judged_in_none() {
+    const LONG: Duration = Duration::from_secs(600);
+    let script = "trap 'kill $!; sleep 600; rm {pidfile}; exit' TERM; sleep 600; echo $$ >{pidfile}; sleep 9999 & wait";
+    let began = Instant::now();
+    expect(&judge_families(&["stop", "stale"], &shell(script).timeout(LONG * 2)), &[]);
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+}
+
+/// A server that is not in the daemon's tree, and takes its time for each answer.
+struct Server {
+    directory: tempfile::TempDir,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            let path = directory.path().join(name);
+            mkfifo(&path, Mode::S_IRWXU).unwrap();
+            // For both, so that neither opening nor writing waits for somebody.
+            File::options().read(true).write(true).open(path).unwrap()
+        };
+        let (mut questions, mut answers) = (open("questions"), open("answers"));
+        let serve = move || {
+            let mut question = [0];
+            while questions.read_exact(&mut question).is_ok() && question != *b"." {
+                if question == *b"\n" {
+                    thread::sleep(Duration::from_millis(50));
+                    answers.write_all(b"yes\n").unwrap();
+                }
+            }
+        };
+        Server { directory, thread: Some(thread::spawn(serve)) }
+    }
+
+    /// Words of a script with which it is asked.
+    fn asked(&self, with: &str) -> String {
+        let path = |name: &str| self.directory.path().join(name).display().to_string();
+        format!("echo ? >{}; {with} <{}", path("questions"), path("answers"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let questions = self.directory.path().join("questions");
+        File::options().write(true).open(questions).unwrap().write_all(b".").unwrap();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// To the daemon it is five seconds late when all of its processes merely wait for it.
+#[test]
+fn a_start_that_needs_a_server_outside_is_judged_by_the_clock_of_both() {
+    let server = Server::start();
+    let ask = server.asked("timeout 5 head -n 1");
+    let script = format!(
+        "{ask} || exit 1; trap 'rm {{pidfile}}; kill $!; exit' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait"
+    );
+    expect(&judge_families(&["stop"], &shell(&script)), &[]);
+}
+
+#[test]
+fn a_stop_may_need_a_server_outside() {
+    let server = Server::start();
+    let ask = server.asked("read answer");
+    let script =
+        format!("trap '{ask}; rm {{pidfile}}; kill $!; exit' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait");
+    expect(&judge_families(&["stop"], &shell(&script)), &[]);
+}
+
+#[rstest]
+#[case::by_itself("while :; do :; done")]
+#[case::in_its_children("while :; do (:); done")]
+fn what_is_never_at_rest_is_judged_by_the_machines_clock(#[case] serve: &str) {
+    let script = format!("trap 'rm {{pidfile}}; exit' TERM; echo $$ >{{pidfile}}; {serve}");
+    expect(&judge_families(&["stop"], &shell(&script)), &[]);
+}
