@@ -121,6 +121,16 @@ pub(super) const CHECKS: &[Check] = &[
         judge: as_before,
     },
     Check {
+        id: "restart.at-rest",
+        promise: "A restarted daemon sleeps when it has nothing to do, as the first one does",
+        why: "After a crash at night it keeps a processor busy until someone notices.",
+        source: "docs/findings.md, ovsdb-server",
+        judged: "After several restarts all processes must be seen asleep at the same time, as they were before the first crash. \
+                 Broken if they have used 1.5 s of a processor since and were not. Only on a clock of the daemon's own (not \
+                 with --real-time).",
+        judge: at_rest,
+    },
+    Check {
         id: "restart.no-descriptor-leak",
         promise: "The monitor has no more descriptors after each restart",
         why: "After enough crashes the monitor cannot open anything any more, and the daemon stays down.",
@@ -376,6 +386,18 @@ fn as_before(lab: &Lab<'_>) -> Judgement {
             before.join(", "),
             after.join(", ")
         )),
+    }
+}
+
+fn at_rest(lab: &Lab<'_>) -> Judgement {
+    let series = restarted(lab)?;
+    let count = series.restarts.len();
+    match (series.is_sleepless.clone()?, series.restarts.last()) {
+        (true, Some(last)) => broken(format!(
+            "after {count} restarts {} does not go to sleep any more, as the first daemon did",
+            last.name(last.daemon)
+        )),
+        _ => Ok(()),
     }
 }
 

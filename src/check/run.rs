@@ -29,6 +29,9 @@ const GRACE: Duration = Duration::from_millis(300);
 /// How long a wait lasts for what the same daemon has let pass already.
 const ONCE_BITTEN: Duration = Duration::from_millis(500);
 
+/// How long, by the machine's clock, a daemon is looked at that does not go to sleep.
+const SLEEPLESS: Duration = Duration::from_secs(60);
+
 /// How much is read of what a daemon has written.
 const OUTPUT_BYTES: u64 = 64 * 1024;
 
@@ -165,7 +168,7 @@ impl Late {
             None => has_passed && !(busy && used < settle && !run.patience.restless.get()),
             Some(_) => {
                 self.is_restless = busy && used >= settle;
-                has_passed || self.is_restless || busy && run.patience.restless.get()
+                has_passed || self.is_restless
             }
         }
     }
@@ -291,6 +294,11 @@ impl<'a> Run<'a> {
         self.patience.timeout
     }
 
+    /// Whether this daemon was seen to want a processor, on and on.
+    pub(super) fn is_restless(&self) -> bool {
+        self.patience.restless.get()
+    }
+
     /// Notes that what does not happen may have been kept from it by the clock. The monitor and the daemon that it restarts are
     /// each other's only company, so of them it is believed.
     pub(super) fn doubt(&self) {
@@ -383,16 +391,22 @@ impl<'a> Run<'a> {
         let known = self.patience.unsettled.get();
         let was_restless = self.patience.restless.get();
         let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
-        if self.unsettled(&facts).pidfile || self.patience.restless.get() && !was_restless {
+        let unsettled = self.unsettled(&facts);
+        if unsettled.pidfile || self.patience.restless.get() && !was_restless {
             self.doubt();
         }
-        self.remember(&facts);
+        self.remember(unsettled);
         Ok(facts)
     }
 
     /// What is missing after all that time is not waited for again.
-    pub(super) fn remember(&self, facts: &Facts) {
-        self.patience.unsettled.set(self.patience.unsettled.get().or(self.unsettled(facts)));
+    fn remember(&self, unsettled: Unsettled) {
+        self.patience.unsettled.set(self.patience.unsettled.get().or(unsettled));
+    }
+
+    /// The same of a restarted daemon, which need not be at rest: it is to be crashed anyway.
+    pub(super) fn remember_but_for_rest(&self, facts: &Facts) {
+        self.remember(Unsettled { rest: false, ..self.unsettled(facts) });
     }
 
     /// What `look` sees and, if the daemon has a clock of its own, whether all of its processes were asleep all the while:
@@ -411,7 +425,9 @@ impl<'a> Run<'a> {
         let mut last = None;
         let _ = self.soon("the daemon to settle", |late| {
             let (now, calm) = self.calmly(|| self.facts())?;
-            let content = now.as_ref().is_some_and(&mut settled) && calm;
+            // One that is never at rest is taken as it is seen.
+            let stays = calm || self.patience.restless.get();
+            let content = stays && now.as_ref().is_some_and(&mut settled);
             let is_late = now.as_ref().is_some_and(|facts| late.has_passed(self, facts.processes()));
             // A daemon that has just ended is what the last look shows.
             last = now;
@@ -424,6 +440,21 @@ impl<'a> Run<'a> {
                 cannot_tell(format!("the daemon ended right after it was ready{}", self.words()))
             }
         }
+    }
+
+    /// Whether the daemon, which has a clock of its own, goes on and on without ever being at rest.
+    pub(super) fn is_sleepless(&self) -> Result<bool, No> {
+        let mut late = Late { began: self.passed(), had_before: None, is_restless: false };
+        let look = || -> Result<Option<bool>, No> {
+            let (facts, calm) = self.calmly(|| self.facts())?;
+            if let Some(facts) = facts {
+                late.has_passed(self, facts.processes());
+            }
+            Ok((calm || late.is_restless).then_some(!calm))
+        };
+        // It may have to wait long for what it is owed of a processor.
+        let outcome = self.subject.wait_until("the daemon to go to sleep", Deadline::after(SLEEPLESS), look);
+        Ok(outcome.unwrap_or(false))
     }
 
     /// Whether nothing is missing but what this daemon never does, and rest: it is to be crashed anyway.

@@ -28,6 +28,8 @@ const THROTTLED: Duration = Duration::from_secs(3);
 /// The same where the wait costs nothing.
 const LONGEST: Duration = Duration::from_secs(60);
 
+const RARELY: &str = "the monitor was not seen to restart the daemon again and again";
+
 /// What a monitor did while its daemon crashed again and again.
 #[derive(Debug)]
 pub(super) struct Series {
@@ -43,6 +45,8 @@ pub(super) struct Series {
     pub(super) limit: Duration,
     /// A start between a crash and the next restart.
     pub(super) intruder: Result<Intruder, No>,
+    /// Whether the daemon that was restarted last goes on and on without ever being at rest, as the first one was.
+    pub(super) is_sleepless: Result<bool, No>,
 }
 
 /// Why the series ended.
@@ -67,6 +71,7 @@ pub(super) enum Intruder {
 pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
     let run = &lab.start_monitored()?;
     let before = lab.up(run)?.facts;
+    let was_at_rest = !run.is_restless();
     let monitor = monitor_of(&before)?;
     let mut restarts: Vec<Facts> = Vec::new();
     let (mut waits, mut seen) = (Vec::new(), Vec::new());
@@ -90,12 +95,18 @@ pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
         None => births(&restarts)?,
     };
     let intervals: Vec<_> = births.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let is_sleepless = match end {
+        _ if run.subject.clock().is_none() => lab.has_its_clock().map(|()| false),
+        _ if !was_at_rest => does_not_apply("the first daemon is never at rest, either"),
+        End::Enough => run.is_sleepless(),
+        _ => does_not_apply(RARELY),
+    };
     let intruder = match restarts.last() {
         Some(last) if end == End::Enough => intrude_soon_enough(lab, run, last, monitor, &intervals),
-        _ => does_not_apply("the monitor was not seen to restart the daemon again and again"),
+        _ => does_not_apply(RARELY),
     };
     let limit = limit(lab.driving, run, true);
-    Ok(Series { before, restarts, intervals, waits, end, limit, intruder })
+    Ok(Series { before, restarts, intervals, waits, end, limit, intruder, is_sleepless })
 }
 
 pub(super) fn monitor_of(facts: &Facts) -> Result<Pid, No> {
@@ -190,7 +201,7 @@ pub(super) fn wait_for_restart(
     let daemon = match outcome {
         Ok(Some(())) => {
             let facts = run.settled_when(|facts| restarted(facts) && run.is_settled_but_for_rest(facts))?;
-            run.remember(&facts);
+            run.remember_but_for_rest(&facts);
             Ok(facts)
         }
         Ok(None) => Err(End::GivenUp),

@@ -197,8 +197,9 @@ impl Daemon {
     }
 
     fn wait_for(&self, fatal: &SigSet) -> Signal {
+        let sleeps = self.defect != Defect::RestartNeverSleeps || self.restarts == 0;
         loop {
-            match fatal.wait() {
+            match if sleeps { fatal.wait() } else { ask_for(fatal) } {
                 Ok(Signal::SIGTERM) if self.defect == Defect::IgnoresSigterm => {}
                 Ok(signal) => return signal,
                 Err(_) => {}
@@ -330,6 +331,16 @@ impl Daemon {
         let names = |path: &PathBuf| fs::read_to_string(path).is_ok_and(|text| text == format!("{daemon}\n"));
         if let Some(path) = self.pidfile.as_ref().filter(|path| names(path)) {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Waits for a signal without ever sleeping.
+fn ask_for(signals: &SigSet) -> nix::Result<Signal> {
+    let asked = SignalFd::with_flags(signals, SfdFlags::SFD_NONBLOCK)?;
+    loop {
+        if let Some(signal) = asked.read_signal()? {
+            return Signal::try_from(signal.ssi_signo.cast_signed());
         }
     }
 }

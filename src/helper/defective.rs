@@ -131,6 +131,8 @@ pub enum Defect {
     RestartKeepsNoLock,
     /// A restarted daemon does not move to `/`.
     RestartKeepsDirectory,
+    /// A restarted daemon asks again and again, without a wait, whether it is to end.
+    RestartNeverSleeps,
     /// While it starts, a marker file lies about that stops any other start, now and later.
     MarkerWhileStarting,
     /// `SIGTERM` is forgotten if it comes before the daemon is ready.

@@ -71,6 +71,7 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::LeavesZombies, &["restart.no-zombies"]),
     (Defect::RestartKeepsNoLock, &["monitor.still-locked", "monitor.locked-between"]),
     (Defect::RestartKeepsDirectory, &["restart.as-before"]),
+    (Defect::RestartNeverSleeps, &["restart.at-rest"]),
     (Defect::MarkerWhileStarting, NEEDS_A_MOMENT),
     (Defect::SigtermLostInStart, NEEDS_A_MOMENT),
     (Defect::FullDiskUnnoticed, NEEDS_A_MOMENT),
