@@ -126,8 +126,8 @@ pub(super) const CHECKS: &[Check] = &[
         why: "After a crash at night it keeps a processor busy until someone notices.",
         source: "docs/findings.md, ovsdb-server",
         judged: "After several restarts all processes must be seen asleep at the same time, as they were before the first crash. \
-                 Broken if they have used 1.5 s of a processor since and were not. Only on a clock of the daemon's own (not \
-                 with --real-time).",
+                 Broken if they have used 1.5 s of a processor since, and twice what the first one needed to get there, and \
+                 were not. Only on a clock of the daemon's own (not with --real-time).",
         judge: at_rest,
     },
     Check {

@@ -154,14 +154,19 @@ struct Late {
 }
 
 impl Late {
-    fn has_passed<'a>(&mut self, run: &Run<'_>, processes: impl Iterator<Item = &'a Process>) -> bool {
+    /// Whether one of them wants a processor, and how much they have used since they were first looked at.
+    fn used<'a>(&mut self, processes: impl Iterator<Item = &'a Process>) -> (bool, Duration) {
         let (mut busy, mut ticks) = (false, 0);
         for process in processes {
             busy |= is_busy(process);
             ticks += process.cpu_time_ticks;
         }
         let had = from_ticks(ticks).unwrap_or(Duration::MAX);
-        let used = had.saturating_sub(*self.had_before.get_or_insert(had));
+        (busy, had.saturating_sub(*self.had_before.get_or_insert(had)))
+    }
+
+    fn has_passed<'a>(&mut self, run: &Run<'_>, processes: impl Iterator<Item = &'a Process>) -> bool {
+        let (busy, used) = self.used(processes);
         let settle = run.patience.settle();
         let has_passed = run.passed() - self.began >= settle;
         match run.subject.clock() {
@@ -442,15 +447,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether the daemon, which has a clock of its own, goes on and on without ever being at rest.
-    pub(super) fn is_sleepless(&self) -> Result<bool, No> {
+    /// Whether the daemon, which has a clock of its own, goes on and on without ever being at rest, although the `first` one was,
+    /// once it had used what it needed of a processor.
+    pub(super) fn is_sleepless(&self, first: &Facts) -> Result<bool, No> {
+        let needed: u64 = first.processes().map(|process| process.cpu_time_ticks).sum();
+        let owed = from_ticks(2 * needed).unwrap_or_default() + self.patience.settle();
         let mut late = Late { began: self.passed(), had_before: None, is_restless: false };
         let look = || -> Result<Option<bool>, No> {
             let (facts, calm) = self.calmly(|| self.facts())?;
-            if let Some(facts) = facts {
-                late.has_passed(self, facts.processes());
-            }
-            Ok((calm || late.is_restless).then_some(!calm))
+            let (busy, used) = facts.map_or((false, Duration::ZERO), |facts| late.used(facts.processes()));
+            Ok((calm || busy && used >= owed).then_some(!calm))
         };
         // It may have to wait long for what it is owed of a processor.
         let outcome = self.subject.wait_until("the daemon to go to sleep", Deadline::after(SLEEPLESS), look);
@@ -506,7 +512,7 @@ impl<'a> Run<'a> {
         };
         self.patience.never_ends.set(!ended || bitten);
         let empty = ended && self.is_empty_soon();
-        if !empty {
+        if !ended {
             self.doubt();
         }
         let left = self.facts()?;
@@ -564,7 +570,11 @@ impl<'a> Run<'a> {
             }
             Ok((left.is_empty() || late.has_passed(self, left.iter())).then_some(left.is_empty()))
         });
-        emptied.unwrap_or(false)
+        let is_empty = emptied.unwrap_or(false);
+        if !is_empty {
+            self.doubt();
+        }
+        is_empty
     }
 
     /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.

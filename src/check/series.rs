@@ -98,7 +98,7 @@ pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
     let is_sleepless = match end {
         _ if run.subject.clock().is_none() => lab.has_its_clock().map(|()| false),
         _ if !was_at_rest => does_not_apply("the first daemon is never at rest, either"),
-        End::Enough => run.is_sleepless(),
+        End::Enough => run.is_sleepless(&before),
         _ => does_not_apply(RARELY),
     };
     let intruder = match restarts.last() {

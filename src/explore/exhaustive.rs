@@ -181,8 +181,8 @@ impl<P: Place> Current<P> {
             Some((task, Some(expected))) if *expected != event.footprint => Err(Divergence::Footprint {
                 step,
                 task: *task,
-                expected: format!("{expected:?}"),
-                found: format!("{:?}", event.footprint),
+                expected: expected.beyond(&event.footprint),
+                found: event.footprint.beyond(expected),
             }),
             _ => Ok(()),
         }

@@ -10,6 +10,11 @@ pub trait Place: Clone + Debug + Eq {
     fn overlaps(&self, other: &Self) -> bool {
         self == other
     }
+
+    /// What it is, for people.
+    fn told(&self) -> String {
+        format!("{self:?}")
+    }
 }
 
 /// How an operation touched a place.
@@ -132,6 +137,17 @@ impl<P: Place> Footprint<P> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.places.is_empty() && !self.everything
+    }
+
+    /// In words, what it touched that `other` did not.
+    pub(super) fn beyond(&self, other: &Self) -> String {
+        let only = self.places.iter().filter(|place| !other.places.contains(place));
+        let told: Vec<String> = only.map(|(place, _)| place.told()).collect();
+        match told.is_empty() {
+            true if self.everything && !other.everything => "anything".to_owned(),
+            true => "nothing else".to_owned(),
+            false => told.join(", "),
+        }
     }
 
     /// The places touched, in the order in which they were added. None are named by [`Footprint::everything`].

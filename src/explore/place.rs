@@ -59,6 +59,25 @@ impl Place for Thing {
             _ => self == other,
         }
     }
+
+    fn told(&self) -> String {
+        match self {
+            Thing::Name { entry, .. } => format!("the name {entry:?}"),
+            Thing::Listing(_) => "the names in a directory".to_owned(),
+            Thing::Content(_) | Thing::Size(_) => "what is in a file".to_owned(),
+            Thing::Meta(_) => "the mode or owner of a file".to_owned(),
+            Thing::Lock { .. } | Thing::Held(_) => "a lock".to_owned(),
+            Thing::Data(_) | Thing::End(..) => "a pipe".to_owned(),
+            Thing::Sockets => "a socket".to_owned(),
+            Thing::Memory(_) => "memory that threads share".to_owned(),
+            Thing::Signals(task) | Thing::Blocked(task) | Thing::Disposition(task) => {
+                format!("the signals of task {}", task.0)
+            }
+            Thing::Process(task) | Thing::Children(task) | Thing::Up(task) => {
+                format!("the life of task {}", task.0)
+            }
+        }
+    }
 }
 
 /// Numbers for texts: the same number for the same text, in each execution of each worker of one search.

@@ -105,9 +105,9 @@ pub enum Divergence {
         step: usize,
         /// Who made it.
         task: TaskId,
-        /// What it touched before.
+        /// What it touched before, and now did not.
         expected: String,
-        /// What it touched now.
+        /// What it touched now, and before did not.
         found: String,
     },
     /// The schedule is at its end, and the execution is not.

@@ -38,6 +38,21 @@ fn a_program_that_is_no_daemon_is_judged_by_little() {
     daemonproof(&["check", "--", "sleep", "1000"]).assert().success().stdout(holds);
 }
 
+/// A name that is another one each time cannot be followed.
+#[rstest]
+#[case::bounded(&[], "1 check skipped")]
+#[case::deep(&["--deep"], "1 check not judged")]
+fn what_cannot_be_explored_counts_as_not_judged_if_all_of_it_is_asked_for(
+    #[case] deep: &[&str],
+    #[case] so: &str,
+) {
+    let script = "exec 9>>{rundir}/lock; flock -n 9 || exit 1; read x </proc/sys/kernel/random/uuid; \
+                  : >{rundir}/$x; echo $$ >{pidfile}; exec sleep 1000";
+    let args = [&["check", "--only", "race.start"], deep, &["--", "sh", "-c", script]].concat();
+    let why = contains("is not deterministic").and(contains("the name"));
+    daemonproof(&args).assert().code(3).stdout(contains(so).and(why));
+}
+
 #[test]
 fn a_program_that_ends_at_once_cannot_be_judged() {
     let assert = daemonproof(&["check", "--json=-", "--", "/bin/true"]).assert().code(3);
