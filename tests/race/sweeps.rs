@@ -6,6 +6,7 @@ use daemonproof::explore::sweep::{Case, HarmKind};
 use daemonproof::prelude::*;
 use nix::errno::Errno;
 use rstest::rstest;
+use std::collections::BTreeSet;
 
 fn start(sandbox: &Sandbox, name: &str, arguments: &str) -> Race {
     let race = race_helper(sandbox, name);
@@ -24,6 +25,8 @@ fn the_reference_survives(#[case] blow: Blow, #[case] scenario: Scenario, #[case
     let found = start(&sandbox, "reference", mode).scenario(scenario).sweep(blow).run();
     found.assert_survives();
     assert!(found.operations > 25 && found.cases.len() > found.operations, "{found:?}");
+    let files: BTreeSet<_> = found.cases.iter().filter_map(file_of).collect();
+    assert!(files.is_superset(&[".daemon.pid.lock", "daemon.pid"].into()), "{files:?}");
     for case in &found.cases {
         assert!(says_enough(case), "{case}, and it says {:?}", case.said);
     }
@@ -35,8 +38,14 @@ fn says_enough(case: &Case) -> bool {
     // What is locked already is owned by another instance.
     let names_error = said.contains(errno.desc()) || errno == Errno::EAGAIN && said.contains("aborting");
     let names_call = said.contains(": failed to ") || said.contains("aborting");
-    let names_file = said.contains("daemon.pid") || !case.operation.contains("daemon.pid");
+    let names_file = file_of(case).is_none_or(|name| said.contains(&format!("/{name}: ")));
     names_error && names_call && names_file
+}
+
+/// The file that the operation names: the pidfile, or its guard.
+fn file_of(case: &Case) -> Option<&str> {
+    let arguments = case.operation.split_once('(')?.1;
+    arguments.split([',', ')']).next().filter(|name| name.contains(".pid"))
 }
 
 #[rstest]
