@@ -13,6 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, setsid};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -291,12 +292,18 @@ fn foreground(watch: &SignalWatch, mut child: Child, program: &OsStr, limit: Opt
                 return tell_failure(program, status, child.failure().as_ref(), NOT_DETACHED);
             }
             Err(error) => {
-                let _ = kill(child.pid, Signal::SIGTERM);
+                end(child.pid);
                 say(program, &[&error.to_string(), NOT_DETACHED]);
                 return 1;
             }
         }
     }
+}
+
+/// Tells a child to end, unless it has been waited for: its number may be somebody else's by now. Returns whether it did.
+pub(super) fn end(child: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(child), flags) != Err(Errno::ECHILD) && kill(child, Signal::SIGTERM).is_ok()
 }
 
 /// Says what a child that ended before it was ready could not say itself, and what came of it; the exit status that tells it.
@@ -334,7 +341,7 @@ fn reset_signals() -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::process::CommandExt;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::Command;
 
     /// nix's waitpid fails for it, after having reaped the child.
@@ -342,13 +349,21 @@ mod tests {
     fn a_death_by_a_real_time_signal_is_a_death() {
         let mut child = Command::new("sh").args(["-c", "kill -40 $$"]).process_group(0).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
-        let ended = nix::sys::wait::WaitPidFlag::WEXITED | nix::sys::wait::WaitPidFlag::WNOWAIT;
-        let waited = nix::sys::wait::waitid(nix::sys::wait::Id::Pid(pid), ended);
+        let waited = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
         assert!(matches!(waited, Ok(_) | Err(Errno::EINVAL)));
         let status = reap(pid).unwrap().unwrap();
         // Reaped already, which std cannot know.
         assert!(child.wait().is_err());
         assert_eq!(status.death, Death::Signaled(40));
         assert_eq!(status.to_string(), "killed (signal 40)");
+    }
+
+    #[test]
+    fn only_a_child_that_was_not_waited_for_is_told_to_end() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(end(Pid::from_raw(child.id().cast_signed())));
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::SIGTERM as i32));
+        // Somebody's, but no child of this process.
+        assert!(!end(Pid::parent()));
     }
 }

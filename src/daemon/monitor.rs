@@ -1,7 +1,7 @@
 //! The supervising parent: forks the daemon, waits for its death, restarts it.
 
 use super::detach::{
-    Arrived, Child, Notifier, Side, SignalWatch, Status, Wake, fork_child, reap, say, tell_failure,
+    Arrived, Child, Notifier, Side, SignalWatch, Status, Wake, end, fork_child, reap, say, tell_failure,
 };
 use super::error::{Error, seconds};
 use super::guard::{Ownership, Section};
@@ -155,7 +155,7 @@ impl Monitor<'_> {
 
     /// The kernel failed the monitor, which should not happen. It cannot leave a daemon alone.
     fn fail(&mut self, daemon: Pid, error: &Error) -> ! {
-        let _ = kill(daemon, Signal::SIGTERM);
+        end(daemon);
         say(&self.setup.program, &[&error.to_string()]);
         log::error!("{error}");
         exit_immediately(1)
