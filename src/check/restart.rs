@@ -22,8 +22,8 @@ const WAIT: Duration = Duration::from_millis(50);
 /// Above this no loop is tight, whatever the monitor was seen to do.
 const TIGHT: Duration = Duration::from_millis(600);
 
-/// By how much the wall clock is set back.
-const BACK: Duration = Duration::from_secs(3600);
+/// By how much the wall clock is set.
+const STEP: Duration = Duration::from_secs(3600);
 
 /// What a monitor may take longer than before.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -100,6 +100,17 @@ pub(super) const CHECKS: &[Check] = &[
                  Broken if the restart then takes over four times as long as the longest before and ten seconds more. \
                  Only on a clock of the daemon's own (not with --real-time).",
         judge: wall_clock,
+    },
+    Check {
+        id: "restart.wall-clock-forward",
+        promise: "Setting the wall clock forward does not end the throttle",
+        why: "While the clock of a machine is put right again and again, a daemon that keeps crashing is restarted in a tight \
+              loop.",
+        source: "clock_gettime(2): CLOCK_MONOTONIC for intervals",
+        judged: "The daemon is crashed until the monitor waits before it restarts it, and then once as often in a new run; this \
+                 time CLOCK_REALTIME is set forward by an hour before that last crash. Broken if the monitor then waits less than \
+                 half as long. Only on a clock of the daemon's own (not with --real-time).",
+        judge: wall_clock_forward,
     },
     Check {
         id: "restart.none-after-sigterm",
@@ -228,11 +239,11 @@ fn in_the_throttle(lab: &Lab<'_>, what: impl FnOnce(Throttled<'_, '_>) -> Judgem
 fn wall_clock(lab: &Lab<'_>) -> Judgement {
     in_the_throttle(lab, |throttled| {
         let limit = throttled.longest * 4 + MARGIN;
-        if limit >= BACK {
+        if limit >= STEP {
             return does_not_apply(format!("the monitor waits for {:?}", throttled.longest));
         }
         if let Some(clock) = throttled.run.subject.clock() {
-            clock.step_realtime(-(BACK.as_secs().cast_signed()));
+            clock.step_realtime(-(STEP.as_secs().cast_signed()));
         }
         match wait_for_restart(throttled.run, throttled.before, throttled.monitor, limit)?.daemon {
             Ok(_) => Ok(()),
@@ -244,6 +255,36 @@ fn wall_clock(lab: &Lab<'_>) -> Judgement {
             )),
         }
     })
+}
+
+fn wall_clock_forward(lab: &Lab<'_>) -> Judgement {
+    let series = restarted(lab)?;
+    lab.has_its_clock()?;
+    let Some((crashes, &usual)) =
+        series.waits.iter().enumerate().find(|(_, waited)| **waited >= TWICE * WAIT)
+    else {
+        return does_not_apply("the monitor was not seen to wait before it restarts the daemon");
+    };
+    let run = &lab.start_monitored()?;
+    let mut facts = lab.up(run)?.facts;
+    let monitor = monitor_of(&facts)?;
+    for count in 0..=crashes {
+        if let Some(clock) = run.subject.clock().filter(|_| count == crashes) {
+            clock.step_realtime(STEP.as_secs().cast_signed());
+        }
+        let next = crash(lab, run, &facts, monitor, count == 0)?;
+        match next.daemon {
+            Ok(_) if count == crashes && next.waited < usual / TWICE => {
+                return broken(format!(
+                    "the wall clock was set forward by an hour, and the monitor restarted the daemon after {:?}, not {usual:?}",
+                    next.waited
+                ));
+            }
+            Ok(next) => facts = next,
+            Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
+        }
+    }
+    Ok(())
 }
 
 fn none_after_sigterm(lab: &Lab<'_>) -> Judgement {

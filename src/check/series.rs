@@ -139,7 +139,7 @@ pub(super) struct Next {
     pub(super) seen: Duration,
     /// For how long, at least, the monitor was seen asleep. Unlike the time until the next daemon is there, it
     /// does not grow with the load of the machine.
-    waited: Duration,
+    pub(super) waited: Duration,
 }
 
 /// Crashes the daemon and waits for the next one.

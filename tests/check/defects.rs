@@ -65,7 +65,7 @@ const TABLE: &[(Defect, &[&str])] = &[
     (Defect::LockDroppedInThrottle, &["monitor.locked-between"]),
     (Defect::NoThrottle, &["restart.throttled", "restart.interval"]),
     (Defect::FirstRestartWaits, &["restart.first-at-once"]),
-    (Defect::ThrottledByWallClock, &["restart.wall-clock"]),
+    (Defect::ThrottledByWallClock, &["restart.wall-clock", "restart.wall-clock-forward"]),
     (Defect::SigtermLostInThrottle, &["restart.none-after-sigterm"]),
     (Defect::LeaksPerRestart, &["restart.no-descriptor-leak"]),
     (Defect::LeavesZombies, &["restart.no-zombies"]),

@@ -7,7 +7,8 @@ use daemonproof::fixture::{CommandLine, Sandbox};
 use std::time::Duration;
 
 /// The checks that set the clock, or need to know when all are asleep.
-const TAKE_A_CLOCK: [&str; 3] = ["restart.wall-clock", "restart.none-after-sigterm", "restart.at-rest"];
+const TAKE_A_CLOCK: [&str; 4] =
+    ["restart.wall-clock", "restart.wall-clock-forward", "restart.none-after-sigterm", "restart.at-rest"];
 /// Those that only its own clock can judge.
 const TAKE_ITS_CLOCK: [&str; 3] = ["restart.first-at-once", "restart.back-off", "restart.gives-up"];
 
