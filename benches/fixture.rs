@@ -6,7 +6,8 @@
 //! reaper for each daemon, is in the ratio.
 //!
 //! Criterion compares each with its own past. The ratio of the two is taken from alternating rounds, so that what else the
-//! machine does hits both: `ROUNDS=300 cargo bench --bench fixture` prints its median.
+//! machine does hits both: `ROUNDS=300 cargo bench --bench fixture` prints its median. Both use the folder for temporary files; on a
+//! busy disk the kernel's work for that is most of either, so `TMPDIR=/dev/shm taskset -c 1` before it tells more.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 

@@ -120,7 +120,7 @@
 //!
 //! (What a daemon prints is caught in files that need no name.)
 //!
-//! Everything that panics has a twin that returns the error instead: `try_assert`, `try_start`, `try_stop`, …
+//! What asserts, starts or stops has a twin that returns the error instead of a panic: `try_assert`, `try_start`, `try_stop`, …
 //!
 //! # Describing a daemon
 //!
@@ -491,7 +491,8 @@
 //! A detached daemon has left its test's process group and session; no timeout of a test runner reaches it. So each start
 //! gets a reaper, a small process that adopts whatever descends from the command and kills all of it when the
 //! [`Daemon`](crate::fixture::Daemon) is dropped or the test process is gone: after a panic, `std::process::exit`, rstest's
-//! `#[timeout]`, Ctrl-C and SIGKILL. There is nothing to configure, and tests may run in parallel, each in its sandbox.
+//! `#[timeout]`, Ctrl-C and SIGKILL. (After `#[timeout]` the body of the test goes on, and so does its daemon, until the body or the
+//! process ends.) There is nothing to configure, and tests may run in parallel, each in its sandbox.
 //!
 //! Nothing of the test process is changed either: umask, directory, environment and signals are set in the child only.
 //!

@@ -76,6 +76,13 @@ fn a_wait_within_a_time_means_the_daemons() {
 }
 
 #[test]
+fn a_wait_for_the_pidfile_lets_time_pass_too() {
+    let sandbox = Sandbox::new().unwrap();
+    let daemon = shell(&sandbox, "sleep 3600; echo $$ >{pidfile}; exec sleep 9999").start();
+    daemon.pidfile().assert(eventually(names(&daemon)).within(7200 * SECOND));
+}
+
+#[test]
 fn a_signal_ends_a_sleep() {
     let sandbox = Sandbox::new().unwrap();
     let script = "trap 'echo told; exit 4' TERM; echo up; sleep 1000 & wait $!";
