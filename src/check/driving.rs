@@ -107,7 +107,7 @@ impl Driving {
 
     /// Drives the daemon on the machine's clock. Without this it has a clock of its own, which jumps to the end of each wait, see
     /// [`DaemonCommand::virtual_time`](crate::fixture::DaemonCommand::virtual_time), but where several of them run at the same
-    /// time; and what does not happen by that it is given again without, unless it has a monitor.
+    /// time; and what is found broken by that clock is judged anew by the machine's, but for restarts.
     #[must_use]
     pub fn real_time(mut self) -> Self {
         self.real_time = true;

@@ -4,8 +4,8 @@ use super::catalogue::Check;
 use super::driving::{Driving, Mode};
 use super::exploring::Swept;
 use super::facts::Facts;
-use super::outcome::{Finding, No, Report, cannot_tell, does_not_apply};
-use super::run::{ClockTrouble, Down, Outcome, Patience, Run, Start, describe};
+use super::outcome::{self, Finding, No, Report, cannot_tell, does_not_apply};
+use super::run::{Down, Outcome, Patience, Run, Start, describe};
 use super::series::{Series, series};
 use crate::fixture::{FixtureError, Sandbox};
 use crate::observe::{Pidfile, PidfileContent};
@@ -45,12 +45,12 @@ pub fn judge(
     for &check in checks {
         progress(Progress::Started(check));
         let begin = Instant::now();
-        let mut outcome = (check.judge)(&lab).into();
-        while let Some(trouble) = lab.patience.clock_trouble().cloned() {
-            lab = lab.without_clock(trouble);
-            outcome = (check.judge)(&lab).into();
+        let mut judged = (check.judge)(&lab).into();
+        while let Some(other) = lab.in_doubt(check, &judged) {
+            lab = other;
+            judged = (check.judge)(&lab).into();
         }
-        report.findings.push(Finding { check, outcome, elapsed: begin.elapsed() });
+        report.findings.push(Finding { check, outcome: judged, elapsed: begin.elapsed() });
         if let Some(finding) = report.findings.last() {
             progress(Progress::Finished(finding));
         }
@@ -81,7 +81,7 @@ pub(super) struct Lab<'a> {
     pub(super) swept: [Once<Swept>; 3],
     /// Why it is driven on the machine's clock, if it is.
     real_time: Option<String>,
-    /// Whether it is so but where its monitor is watched.
+    /// Whether it is so but where all is about time.
     is_doubtful: bool,
 }
 
@@ -185,12 +185,24 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Another one, where nothing has been seen yet.
-    fn without_clock(self, trouble: ClockTrouble) -> Self {
-        match trouble {
-            ClockTrouble::None(why) => Self::new(self.driving, Some(why)),
-            ClockTrouble::Doubt => Self { is_doubtful: true, ..Self::new(self.driving, self.real_time) },
+    /// Another one, where nothing has been seen yet, if the outcome may be the doing of the daemon's clock: that does not go on for
+    /// somebody outside of the daemon's tree who owes it an answer.
+    fn in_doubt(&self, check: &Check, judged: &outcome::Outcome) -> Option<Self> {
+        if self.real_time.is_some() {
+            return None;
         }
+        if let Some(why) = self.patience.no_clock() {
+            return Some(Self::new(self.driving, Some(why)));
+        }
+        let usual_failed = self.usual.get().is_some_and(Result::is_err);
+        let is_explored = ["race", "crash", "fault"].contains(&check.family());
+        let is_doubted = match judged {
+            outcome::Outcome::Fail(_) => !is_explored && check.family() != "restart",
+            outcome::Outcome::Unknown(_) => !is_explored || usual_failed,
+            _ => self.patience.is_restless(),
+        };
+        let other = || Self { is_doubtful: true, ..Self::new(self.driving, None) };
+        (is_doubted && !self.is_doubtful).then(other)
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, No> {
@@ -202,14 +214,15 @@ impl<'a> Lab<'a> {
         self.start_in(&self.sandbox()?, start)
     }
 
+    /// To watch how its monitor restarts it.
     pub(super) fn start_monitored(&self) -> Result<Run<'_>, No> {
-        self.start(Start::new(self.driving.monitored()?))
+        self.start(Start::new(self.driving.monitored()?).about_time())
     }
 
     /// If it is alone and that is possible, by a clock of its own.
     pub(super) fn start_in(&self, sandbox: &Sandbox, start: Start) -> Result<Run<'_>, No> {
         let start = match self.real_time {
-            None if start.is_alone() && (start.mode.monitored || !self.is_doubtful) => start.virtual_time(),
+            None if start.is_alone() && (start.is_about_time || !self.is_doubtful) => start.virtual_time(),
             _ => start,
         };
         Run::start(self.driving, &self.patience, sandbox, start).map_err(|error| {
@@ -224,7 +237,7 @@ impl<'a> Lab<'a> {
     pub(super) fn has_its_clock(&self) -> Result<(), No> {
         match &self.real_time {
             None => Ok(()),
-            Some(why) => does_not_apply(format!("it takes a clock that can be set: {why}")),
+            Some(why) => does_not_apply(format!("it takes a clock of its own: {why}")),
         }
     }
 
@@ -403,7 +416,7 @@ impl<'a> Lab<'a> {
 
     fn monitored_up_and_down(&self, whom: impl FnOnce(&Facts) -> Option<Pid>) -> Result<UpAndDown, No> {
         self.usual()?;
-        self.up_and_down(&self.start_monitored()?, whom)
+        self.up_and_down(&self.start(Start::new(self.driving.monitored()?))?, whom)
     }
 
     /// With a monitor, the daemon told to stop.

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, pipe2};
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -29,8 +29,14 @@ const GRACE: Duration = Duration::from_millis(300);
 /// How long a wait lasts for what the same daemon has let pass already.
 const ONCE_BITTEN: Duration = Duration::from_millis(500);
 
-/// How long, by the machine's clock, a daemon is looked at that does not go to sleep.
-const SLEEPLESS: Duration = Duration::from_secs(60);
+/// How long, by the machine's clock, a daemon must have been awake to be called sleepless: it may have much to mend after a crash.
+const WAKEFUL: Duration = Duration::from_secs(3);
+
+/// How much of a processor it must have used then, besides what the first one needed.
+const SLEEPLESS_WORK: Duration = Duration::from_secs(1);
+
+/// How long it may take on a loaded machine to get that.
+const SLEEPLESS: Duration = Duration::from_secs(120);
 
 /// How much is read of what a daemon has written.
 const OUTPUT_BYTES: u64 = 64 * 1024;
@@ -47,17 +53,10 @@ pub(super) struct Patience {
     unsettled: Cell<Unsettled>,
     /// It was seen to want a processor, on and on, with nothing to show for it.
     restless: Cell<bool>,
-    clock_trouble: OnceCell<ClockTrouble>,
-}
-
-/// Why the daemon has to be judged on the machine's clock.
-#[derive(Debug, Clone)]
-pub(super) enum ClockTrouble {
-    /// It cannot have one of its own, for this reason.
-    None(String),
-    /// By one of its own something does not happen, which may be the doing of that clock: it does not go on for somebody outside
-    /// of the daemon's tree.
-    Doubt,
+    /// Why it cannot have a clock of its own.
+    no_clock: RefCell<Option<String>>,
+    /// By a clock of its own it was seen to want a processor, on and on, so that time did not pass.
+    is_restless: Cell<bool>,
 }
 
 /// What a daemon has not done, although it is ready.
@@ -116,7 +115,8 @@ impl Patience {
             never_ends: Cell::new(false),
             unsettled: Cell::new(Unsettled::default()),
             restless: Cell::new(false),
-            clock_trouble: OnceCell::new(),
+            no_clock: RefCell::new(None),
+            is_restless: Cell::new(false),
         }
     }
 
@@ -130,11 +130,17 @@ impl Patience {
 
     /// Notes that it cannot have a clock of its own.
     pub(super) fn has_no_clock(&self, why: &TraceError) {
-        let _ = self.clock_trouble.set(ClockTrouble::None(why.to_string()));
+        *self.no_clock.borrow_mut() = Some(why.to_string());
     }
 
-    pub(super) fn clock_trouble(&self) -> Option<&ClockTrouble> {
-        self.clock_trouble.get()
+    /// Why it cannot have a clock of its own, if that has turned out.
+    pub(super) fn no_clock(&self) -> Option<String> {
+        self.no_clock.borrow().clone()
+    }
+
+    /// Whether time does not pass for it by a clock of its own.
+    pub(super) fn is_restless(&self) -> bool {
+        self.is_restless.get()
     }
 
     fn settle(&self) -> Duration {
@@ -144,16 +150,22 @@ impl Patience {
 
 /// When a daemon has had the time that it may take to settle. On the machine's clock one that wants to run is given
 /// that much of a processor too: how soon it gets it on a loaded machine is not its doing. A clock of its own stands
-/// still while it runs; one that has used that much of a processor will not come to rest.
+/// still while it runs, so one that uses that much of a processor is not waited for any longer.
 struct Late {
     began: Duration,
     /// The processor time that it had used when it was first looked at.
     had_before: Option<Duration>,
-    /// It has used what it is owed, on a clock of its own that does not go on meanwhile.
+    since: Instant,
+    /// It has had as much of the machine's time and of a processor as it is owed, on a clock of its own that does not go on
+    /// meanwhile.
     is_restless: bool,
 }
 
 impl Late {
+    fn new(run: &Run<'_>) -> Self {
+        Self { began: run.passed(), had_before: None, since: Instant::now(), is_restless: false }
+    }
+
     /// Whether one of them wants a processor, and how much they have used since they were first looked at.
     fn used<'a>(&mut self, processes: impl Iterator<Item = &'a Process>) -> (bool, Duration) {
         let (mut busy, mut ticks) = (false, 0);
@@ -172,7 +184,7 @@ impl Late {
         match run.subject.clock() {
             None => has_passed && !(busy && used < settle && !run.patience.restless.get()),
             Some(_) => {
-                self.is_restless = busy && used >= settle;
+                self.is_restless = busy && used.min(self.since.elapsed()) >= settle;
                 has_passed || self.is_restless
             }
         }
@@ -187,17 +199,24 @@ pub(super) struct Start {
     instance: Option<u32>,
     extra: Vec<OsString>,
     options: StartOptions,
+    /// Whether it is all about time, which passes for nobody but a monitor and the daemon that it restarts.
+    pub(super) is_about_time: bool,
 }
 
 impl Start {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, instance: None, extra: Vec::new(), options: StartOptions::new() }
+        Self { mode, instance: None, extra: Vec::new(), options: StartOptions::new(), is_about_time: false }
     }
 
     /// One of several that run at the same time: on the machine's clock, which they have in common.
     pub(super) fn instance(mut self, n: u32) -> Self {
         self.instance = Some(n);
         self
+    }
+
+    /// What is seen by its own clock is believed.
+    pub(super) fn about_time(self) -> Self {
+        Self { is_about_time: true, ..self }
     }
 
     pub(super) fn is_alone(&self) -> bool {
@@ -237,6 +256,8 @@ pub(super) struct Run<'a> {
     /// The pidfile when the command had returned, or the daemon was ready.
     pub(super) pidfile_at_once: OnceCell<Pidfile>,
     began: Instant,
+    /// By its own clock it was seen to want a processor, on and on.
+    is_restless: Cell<bool>,
 }
 
 impl Drop for Run<'_> {
@@ -287,6 +308,7 @@ impl<'a> Run<'a> {
             subject,
             pidfile_at_once: OnceCell::new(),
             began: Instant::now(),
+            is_restless: Cell::new(false),
         })
     }
 
@@ -299,17 +321,9 @@ impl<'a> Run<'a> {
         self.patience.timeout
     }
 
-    /// Whether this daemon was seen to want a processor, on and on.
+    /// Whether it was seen to want a processor, on and on, by a clock of its own.
     pub(super) fn is_restless(&self) -> bool {
-        self.patience.restless.get()
-    }
-
-    /// Notes that what does not happen may have been kept from it by the clock. The monitor and the daemon that it restarts are
-    /// each other's only company, so of them it is believed.
-    pub(super) fn doubt(&self) {
-        if self.subject.clock().is_some() && !self.mode.monitored {
-            let _ = self.patience.clock_trouble.set(ClockTrouble::Doubt);
-        }
+        self.is_restless.get()
     }
 
     /// Waits until the daemon is ready, or is known not to become so.
@@ -329,11 +343,7 @@ impl<'a> Run<'a> {
             Outcome::Ended(status) if status.success() && !self.subject.live_pids()?.is_empty() => {
                 Ok(Outcome::Ready)
             }
-            Outcome::Ready => Ok(outcome),
-            _ => {
-                self.doubt();
-                Ok(outcome)
-            }
+            other => Ok(other),
         }
     }
 
@@ -394,11 +404,10 @@ impl<'a> Run<'a> {
     /// Looks until everything is as it should be after a start, or for as long as that may take at most.
     pub(super) fn settled(&self) -> Result<Facts, No> {
         let known = self.patience.unsettled.get();
-        let was_restless = self.patience.restless.get();
         let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
         let unsettled = self.unsettled(&facts);
-        if unsettled.pidfile || self.patience.restless.get() && !was_restless {
-            self.doubt();
+        if self.is_restless.get() {
+            self.patience.is_restless.set(true);
         }
         self.remember(unsettled);
         Ok(facts)
@@ -431,7 +440,7 @@ impl<'a> Run<'a> {
         let _ = self.soon("the daemon to settle", |late| {
             let (now, calm) = self.calmly(|| self.facts())?;
             // One that is never at rest is taken as it is seen.
-            let stays = calm || self.patience.restless.get();
+            let stays = calm || self.is_restless.get();
             let content = stays && now.as_ref().is_some_and(&mut settled);
             let is_late = now.as_ref().is_some_and(|facts| late.has_passed(self, facts.processes()));
             // A daemon that has just ended is what the last look shows.
@@ -440,10 +449,7 @@ impl<'a> Run<'a> {
         });
         match last {
             Some(facts) => Ok(facts),
-            None => {
-                self.doubt();
-                cannot_tell(format!("the daemon ended right after it was ready{}", self.words()))
-            }
+            None => cannot_tell(format!("the daemon ended right after it was ready{}", self.words())),
         }
     }
 
@@ -451,16 +457,25 @@ impl<'a> Run<'a> {
     /// once it had used what it needed of a processor.
     pub(super) fn is_sleepless(&self, first: &Facts) -> Result<bool, No> {
         let needed: u64 = first.processes().map(|process| process.cpu_time_ticks).sum();
-        let owed = from_ticks(2 * needed).unwrap_or_default() + self.patience.settle();
-        let mut late = Late { began: self.passed(), had_before: None, is_restless: false };
+        let owed = from_ticks(2 * needed).unwrap_or_default() + SLEEPLESS_WORK;
+        let mut late = Late::new(self);
         let look = || -> Result<Option<bool>, No> {
             let (facts, calm) = self.calmly(|| self.facts())?;
             let (busy, used) = facts.map_or((false, Duration::ZERO), |facts| late.used(facts.processes()));
-            Ok((calm || busy && used >= owed).then_some(!calm))
+            Ok((calm || busy && used >= owed && late.since.elapsed() >= WAKEFUL).then_some(!calm))
         };
-        // It may have to wait long for what it is owed of a processor.
-        let outcome = self.subject.wait_until("the daemon to go to sleep", Deadline::after(SLEEPLESS), look);
-        Ok(outcome.unwrap_or(false))
+        self.subject.wait_until("the daemon to go to sleep", Deadline::after(SLEEPLESS), look)
+    }
+
+    /// Waits until a daemon that was restarted has named itself in its pidfile: that may take as long as any start.
+    pub(super) fn wait_for_pidfile(&self, restarted: impl Fn(&Facts) -> bool) -> Result<(), No> {
+        if self.patience.unsettled.get().pidfile {
+            return Ok(());
+        }
+        let named = |facts: &Facts| restarted(facts) && facts.pidfile_names_member();
+        let look = || -> Result<Option<()>, No> { Ok(self.facts()?.filter(named).map(drop)) };
+        let _ = self.subject.wait_until("the restarted daemon's pidfile", self.patience.deadline(), look);
+        Ok(())
     }
 
     /// Whether nothing is missing but what this daemon never does, and rest: it is to be crashed anyway.
@@ -512,9 +527,6 @@ impl<'a> Run<'a> {
         };
         self.patience.never_ends.set(!ended || bitten);
         let empty = ended && self.is_empty_soon();
-        if !ended {
-            self.doubt();
-        }
         let left = self.facts()?;
         Ok(Down {
             ended,
@@ -530,10 +542,7 @@ impl<'a> Run<'a> {
     pub(super) fn end_of_command(&self) -> Result<Option<ExitStatus>, No> {
         match self.subject.wait_exit(self.patience.deadline()) {
             Ok(status) => Ok(Some(status)),
-            Err(error) if error.is_timeout() => {
-                self.doubt();
-                Ok(None)
-            }
+            Err(error) if error.is_timeout() => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -570,26 +579,24 @@ impl<'a> Run<'a> {
             }
             Ok((left.is_empty() || late.has_passed(self, left.iter())).then_some(left.is_empty()))
         });
-        let is_empty = emptied.unwrap_or(false);
-        if !is_empty {
-            self.doubt();
-        }
-        is_empty
+        emptied.unwrap_or(false)
     }
 
     /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.
     fn soon<T>(&self, what: &str, mut look: impl FnMut(&mut Late) -> Result<Option<T>, No>) -> Result<T, No> {
         let began = self.passed();
         let deadline = self.patience.deadline().within(self.patience.settle());
-        let mut late = Late { began, had_before: None, is_restless: false };
+        let mut late = Late::new(self);
         let outcome = self.subject.wait_until(what, deadline, || look(&mut late));
         let waited = self.passed() - began;
         // Short-lived processes take with them what they have used.
-        let is_restless = match self.subject.clock() {
-            None => outcome.is_err() && waited >= self.patience.timeout,
-            Some(_) => late.is_restless || outcome.is_err() && waited < self.patience.settle(),
-        };
-        self.patience.restless.set(is_restless || self.patience.restless.get());
+        match self.subject.clock() {
+            None if outcome.is_err() && waited >= self.patience.timeout => self.patience.restless.set(true),
+            Some(_) if late.is_restless || outcome.is_err() && waited < self.patience.settle() => {
+                self.is_restless.set(true);
+            }
+            _ => {}
+        }
         outcome
     }
 

@@ -180,6 +180,7 @@ pub(super) fn wait_for_restart(
     let is_daemon = |facts: &Facts| facts.program() == program || facts.pidfile.pid() == Some(facts.daemon);
     let restarted =
         |facts: &Facts| facts.daemon != before.daemon && facts.monitor == Some(monitor) && is_daemon(facts);
+    let crashed = run.passed();
     let (mut asleep_since, mut waited, mut seen) = (None, Duration::ZERO, Duration::ZERO);
     let look = || -> Result<Option<Option<()>>, No> {
         let facts = run.facts()?;
@@ -200,11 +201,16 @@ pub(super) fn wait_for_restart(
     let outcome = run.subject.wait_until("the daemon to be restarted", Deadline::by_its_clock(limit), look);
     let daemon = match outcome {
         Ok(Some(())) => {
+            if run.subject.clock().is_some() && before.pidfile_names_member() {
+                run.wait_for_pidfile(|facts| restarted(facts))?;
+            }
             let facts = run.settled_when(|facts| restarted(facts) && run.is_settled_but_for_rest(facts))?;
             run.remember_but_for_rest(&facts);
             Ok(facts)
         }
         Ok(None) => Err(End::GivenUp),
+        // The machine's time is over, not the daemon's.
+        Err(no) if run.subject.clock().is_some() && run.passed() - crashed < limit => return Err(no),
         Err(No::CannotTell(_)) if run.facts()?.is_some() => Err(End::Throttled),
         Err(no) => return Err(no),
     };

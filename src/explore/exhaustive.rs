@@ -178,12 +178,16 @@ impl<P: Place> Current<P> {
             return Ok(());
         };
         match self.plan.steps.get(step) {
-            Some((task, Some(expected))) if *expected != event.footprint => Err(Divergence::Footprint {
-                step,
-                task: *task,
-                expected: expected.beyond(&event.footprint),
-                found: event.footprint.beyond(expected),
-            }),
+            Some((task, Some(before))) if *before != event.footprint => {
+                let (mut expected, mut found) =
+                    (before.beyond(&event.footprint), event.footprint.beyond(before));
+                if expected == found {
+                    // The same of another file.
+                    (expected, found) =
+                        (format!("touched {before:?}"), format!("touched {:?}", event.footprint));
+                }
+                Err(Divergence::Footprint { step, task: *task, expected, found })
+            }
             _ => Ok(()),
         }
     }

@@ -33,6 +33,15 @@ pub enum Access {
 }
 
 impl Access {
+    fn told(self) -> &'static str {
+        match self {
+            Access::Read => "looked at",
+            Access::Share => "shared",
+            Access::Write => "changed",
+            Access::Release => "gave up",
+        }
+    }
+
     /// Whether the order of the two matters.
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {
@@ -139,13 +148,14 @@ impl<P: Place> Footprint<P> {
         self.places.is_empty() && !self.everything
     }
 
-    /// In words, what it touched that `other` did not.
+    /// In words, what it did that `other` did not.
     pub(super) fn beyond(&self, other: &Self) -> String {
         let only = self.places.iter().filter(|place| !other.places.contains(place));
-        let told: Vec<String> = only.map(|(place, _)| place.told()).collect();
+        let told: Vec<String> =
+            only.map(|(place, access)| format!("{} {}", access.told(), place.told())).collect();
         match told.is_empty() {
-            true if self.everything && !other.everything => "anything".to_owned(),
-            true => "nothing else".to_owned(),
+            true if self.everything && !other.everything => "may have touched anything".to_owned(),
+            true => "did nothing else".to_owned(),
             false => told.join(", "),
         }
     }

@@ -99,15 +99,15 @@ pub enum Divergence {
         enabled: Vec<TaskId>,
     },
     /// A task did something else than before.
-    #[error("step {}: task {} touched {found}, and before it touched {expected}", step + 1, task.0)]
+    #[error("step {}: task {} {found}, and before it {expected}", step + 1, task.0)]
     Footprint {
         /// The step, from 0.
         step: usize,
         /// Who made it.
         task: TaskId,
-        /// What it touched before, and now did not.
+        /// What it did before, and not now.
         expected: String,
-        /// What it touched now, and before did not.
+        /// What it did now, and not before.
         found: String,
     },
     /// The schedule is at its end, and the execution is not.
