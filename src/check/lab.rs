@@ -185,9 +185,9 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Another one, where nothing has been seen yet, if the outcome may be the doing of the daemon's clock: that does not go on for
-    /// somebody outside of the daemon's tree who owes it an answer.
-    fn in_doubt(&self, check: &Check, judged: &outcome::Outcome) -> Option<Self> {
+    /// Another one, where nothing has been seen yet but restarts, if the outcome may be the doing of the daemon's clock: that does
+    /// not go on for somebody outside of the daemon's tree who owes it an answer.
+    fn in_doubt(&mut self, check: &Check, judged: &outcome::Outcome) -> Option<Self> {
         if self.real_time.is_some() {
             return None;
         }
@@ -201,8 +201,11 @@ impl<'a> Lab<'a> {
             outcome::Outcome::Unknown(_) => !is_explored || usual_failed,
             _ => self.patience.is_restless(),
         };
-        let other = || Self { is_doubtful: true, ..Self::new(self.driving, None) };
-        (is_doubted && !self.is_doubtful).then(other)
+        if !is_doubted || self.is_doubtful {
+            return None;
+        }
+        let series = std::mem::take(&mut self.series);
+        Some(Self { is_doubtful: true, series, ..Self::new(self.driving, None) })
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, No> {

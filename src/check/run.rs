@@ -57,6 +57,8 @@ pub(super) struct Patience {
     no_clock: RefCell<Option<String>>,
     /// By a clock of its own it was seen to want a processor, on and on, so that time did not pass.
     is_restless: Cell<bool>,
+    /// So was one that was restarted, or this: the next is not waited for as long.
+    has_spun: Cell<bool>,
 }
 
 /// What a daemon has not done, although it is ready.
@@ -117,6 +119,7 @@ impl Patience {
             restless: Cell::new(false),
             no_clock: RefCell::new(None),
             is_restless: Cell::new(false),
+            has_spun: Cell::new(false),
         }
     }
 
@@ -184,7 +187,8 @@ impl Late {
         match run.subject.clock() {
             None => has_passed && !(busy && used < settle && !run.patience.restless.get()),
             Some(_) => {
-                self.is_restless = busy && used.min(self.since.elapsed()) >= settle;
+                let owed = if run.patience.has_spun.get() { settle / 10 } else { settle };
+                self.is_restless = busy && used.min(self.since.elapsed()) >= owed;
                 has_passed || self.is_restless
             }
         }
@@ -594,6 +598,7 @@ impl<'a> Run<'a> {
             None if outcome.is_err() && waited >= self.patience.timeout => self.patience.restless.set(true),
             Some(_) if late.is_restless || outcome.is_err() && waited < self.patience.settle() => {
                 self.is_restless.set(true);
+                self.patience.has_spun.set(true);
             }
             _ => {}
         }
