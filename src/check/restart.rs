@@ -137,7 +137,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "After a crash at night it keeps a processor busy until someone notices.",
         source: "docs/findings.md, ovsdb-server",
         judged: "After several restarts all processes must be seen asleep at the same time, as they were before the first crash. \
-                 Broken if they were not in 3 s, in which they have used 1 s of a processor and twice what the first one needed \
+                 Broken if they were not in 2 s, in which they have used 1 s of a processor and twice what the first one needed \
                  to get there. Only on a clock of the daemon's own (not with --real-time).",
         judge: at_rest,
     },

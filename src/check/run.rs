@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(300);
 const ONCE_BITTEN: Duration = Duration::from_millis(500);
 
 /// How long, by the machine's clock, a daemon must have been awake to be called sleepless: it may have much to mend after a crash.
-const WAKEFUL: Duration = Duration::from_secs(3);
+const WAKEFUL: Duration = Duration::from_secs(2);
 
 /// How much of a processor it must have used then, besides what the first one needed.
 const SLEEPLESS_WORK: Duration = Duration::from_secs(1);

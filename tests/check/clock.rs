@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use rstest::rstest;
 
-use super::support::{judge_families, shell, shown};
+use super::support::{judge_by, judge_families, shell, shown};
 
 fn holds(report: &Report) {
     assert_eq!(report.verdict(), Verdict::Holds, "\n{}", shown(report));
@@ -106,5 +106,5 @@ fn an_answer_that_comes_too_late_by_its_clock_only_is_no_fault_of_the_daemon() {
 #[case::in_its_children("while :; do (:); done")]
 fn what_is_never_at_rest_is_judged_by_the_machines_clock(#[case] serve: &str) {
     let script = format!("trap 'rm {{pidfile}}; exit' TERM; echo $$ >{{pidfile}}; {serve}");
-    holds(&judge_families(&["stop"], &shell(&script)));
+    holds(&judge_by("stop.no-process-left", &shell(&script).timeout(Duration::from_secs(2))));
 }

@@ -49,7 +49,7 @@ fn what_cannot_be_explored_counts_as_not_judged_if_all_of_it_is_asked_for(
     let script = "exec 9>>{rundir}/lock; flock -n 9 || exit 1; read x </proc/sys/kernel/random/uuid; \
                   : >{rundir}/$x; echo $$ >{pidfile}; exec sleep 1000";
     let args = [&["check", "--only", "race.start"], deep, &["--", "sh", "-c", script]].concat();
-    let why = contains("is not deterministic").and(contains("the name"));
+    let why = contains("deterministic: step ").and(contains("the name"));
     daemonproof(&args).assert().code(3).stdout(contains(so).and(why));
 }
 
