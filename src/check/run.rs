@@ -5,13 +5,13 @@ use super::facts::{Facts, is_busy};
 use super::outcome::{No, broken, cannot_tell};
 use crate::fixture::{Clock, Deadline, FixtureError, Sandbox, StartOptions, Subject};
 use crate::observe::{Inode, Pidfile, PidfileContent, Process, from_ticks};
-use crate::trace::TraceError;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, pipe2};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
@@ -132,7 +132,7 @@ impl Patience {
     }
 
     /// Notes that it cannot have a clock of its own.
-    pub(super) fn has_no_clock(&self, why: &TraceError) {
+    pub(super) fn has_no_clock(&self, why: &impl fmt::Display) {
         *self.no_clock.borrow_mut() = Some(why.to_string());
     }
 

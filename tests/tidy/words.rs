@@ -4,8 +4,10 @@ use crate::lexer::{Kind, Token, closing, follows};
 use crate::source::{Problem, Source};
 
 /// Files that may sleep, each with the reason. Everything else waits for an event.
-const SLEEPERS: &[(&str, &str)] =
-    &[("tests/virtual_time/on_tokio.rs", "it is the program whose sleep must cost no time")];
+const SLEEPERS: &[(&str, &str)] = &[
+    ("tests/check/clock.rs", "it is the server that takes its time for an answer"),
+    ("tests/virtual_time/on_tokio.rs", "it is the program whose sleep must cost no time"),
+];
 
 const SLEEPS: &[&str] = &["sleep", "sleep_ms", "usleep", "nanosleep", "clock_nanosleep", "park_timeout"];
 
