@@ -6,7 +6,7 @@ use super::exploring::Swept;
 use super::facts::Facts;
 use super::outcome::{self, Finding, No, Report, cannot_tell, does_not_apply};
 use super::run::{Down, Outcome, Patience, Run, Start, describe};
-use super::series::{Series, series};
+use super::series::{Series, monitor_of, series};
 use crate::fixture::{FixtureError, Sandbox};
 use crate::observe::{Pidfile, PidfileContent};
 use nix::sys::signal::Signal;
@@ -199,7 +199,7 @@ impl<'a> Lab<'a> {
         let is_doubted = match judged {
             outcome::Outcome::Fail(_) => !is_explored && check.family() != "restart",
             outcome::Outcome::Unknown(_) => !is_explored || usual_failed,
-            _ => self.patience.is_restless(),
+            _ => self.patience.stands_still(),
         };
         if !is_doubted || self.is_doubtful {
             return None;
@@ -217,9 +217,12 @@ impl<'a> Lab<'a> {
         self.start_in(&self.sandbox()?, start)
     }
 
-    /// To watch how its monitor restarts it.
-    pub(super) fn start_monitored(&self) -> Result<Run<'_>, No> {
-        self.start(Start::new(self.driving.monitored()?).about_time())
+    /// Starts it with a monitor, to watch how that restarts it: the run, the daemon when it has settled, and the monitor.
+    pub(super) fn up_to_be_restarted(&self) -> Result<(Run<'_>, Facts, Pid), No> {
+        let run = self.start(Start::new(self.driving.monitored()?).about_time())?;
+        let facts = self.up(&run)?.facts;
+        let monitor = monitor_of(&facts)?;
+        Ok((run, facts, monitor))
     }
 
     /// If it is alone and that is possible, by a clock of its own.

@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::lab::Lab;
 use super::outcome::{Judgement, No, UNDECLARED, broken, cannot_tell, does_not_apply};
 use super::run::Run;
-use super::series::{End, Series, crash, is_asleep_without, limit, monitor_of, wait_for_restart};
+use super::series::{End, Series, crash, is_asleep_without, limit, wait_for_restart};
 use crate::fixture::Deadline;
 use crate::observe::Process;
 use nix::sys::signal::Signal;
@@ -40,6 +40,9 @@ const WHOLE_SECONDS: Duration = Duration::from_secs(1);
 
 /// To what a poll(2) rounds.
 const RESOLUTION: Duration = Duration::from_millis(2);
+
+const NO_WAIT: &str = "the monitor was not seen to wait before it restarts the daemon";
+const RARER: &str = "the monitor does not restart the daemon as often as before";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -214,11 +217,10 @@ fn in_the_throttle(lab: &Lab<'_>, what: impl FnOnce(Throttled<'_, '_>) -> Judgem
     lab.has_its_clock()?;
     let longest = series.intervals.iter().max().copied().unwrap_or_default();
     if series.end != End::Enough || longest < WAIT {
-        return does_not_apply("the monitor was not seen to wait before it restarts the daemon");
+        return does_not_apply(NO_WAIT);
     }
-    let run = &lab.start_monitored()?;
-    let mut facts = lab.up(run)?.facts;
-    let monitor = monitor_of(&facts)?;
+    let (run, mut facts, monitor) = lab.up_to_be_restarted()?;
+    let run = &run;
     for _ in 0..=series.restarts.len() {
         let dead = facts.daemon;
         if !run.dies_of(dead, Signal::SIGSEGV)? {
@@ -230,7 +232,7 @@ fn in_the_throttle(lab: &Lab<'_>, what: impl FnOnce(Throttled<'_, '_>) -> Judgem
         }
         match wait_for_restart(run, &facts, monitor, TWICE * longest)?.daemon {
             Ok(next) => facts = next,
-            Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
+            Err(_) => return cannot_tell(RARER),
         }
     }
     cannot_tell("the monitor was not seen to wait once more")
@@ -261,13 +263,10 @@ fn wall_clock_forward(lab: &Lab<'_>) -> Judgement {
     let series = restarted(lab)?;
     lab.has_its_clock()?;
     let crashes = series.waits.iter().position(|waited| *waited >= TWICE * WAIT);
-    let waits = series.waits.get(crashes.unwrap_or(usize::MAX)..).unwrap_or_default();
-    let (Some(crashes), Some(&usual)) = (crashes, waits.iter().min()) else {
-        return does_not_apply("the monitor was not seen to wait before it restarts the daemon");
-    };
-    let run = &lab.start_monitored()?;
-    let mut facts = lab.up(run)?.facts;
-    let monitor = monitor_of(&facts)?;
+    let Some(crashes) = crashes else { return does_not_apply(NO_WAIT) };
+    let usual = series.waits[crashes..].iter().min().copied().unwrap_or_default();
+    let (run, mut facts, monitor) = lab.up_to_be_restarted()?;
+    let run = &run;
     for count in 0..=crashes {
         if let Some(clock) = run.subject.clock().filter(|_| count == crashes) {
             clock.step_realtime(STEP.as_secs().cast_signed());
@@ -281,7 +280,7 @@ fn wall_clock_forward(lab: &Lab<'_>) -> Judgement {
                 ));
             }
             Ok(next) => facts = next,
-            Err(_) => return cannot_tell("the monitor does not restart the daemon as often as before"),
+            Err(_) => return cannot_tell(RARER),
         }
     }
     Ok(())
@@ -372,9 +371,8 @@ fn gives_up(lab: &Lab<'_>) -> Judgement {
         return does_not_apply(UNDECLARED);
     };
     lab.has_its_clock()?;
-    let run = &lab.start_monitored()?;
-    let mut facts = lab.up(run)?.facts;
-    let monitor = monitor_of(&facts)?;
+    let (run, mut facts, monitor) = lab.up_to_be_restarted()?;
+    let run = &run;
     for count in 1..=declared {
         match (crash(lab, run, &facts, monitor, count == 1)?.daemon, count == declared) {
             (Ok(next), false) => facts = next,
@@ -477,9 +475,8 @@ fn signals(lab: &Lab<'_>) -> Judgement {
     let others = [Signal::SIGKILL, Signal::SIGUSR2];
     let others = others.into_iter().filter(|signal| !declared.contains(signal)).map(|signal| (signal, false));
     for (signal, restarts) in declared.iter().map(|&signal| (signal, true)).chain(others) {
-        let run = lab.start_monitored()?;
-        let facts = lab.up(&run)?.facts;
-        match is_restarted_after(lab, &run, &facts, signal)? {
+        let (run, facts, monitor) = lab.up_to_be_restarted()?;
+        match is_restarted_after(lab, &run, &facts, monitor, signal)? {
             Some(false) if restarts => {
                 return broken(format!("it is not restarted after {signal}"));
             }
@@ -495,9 +492,9 @@ fn is_restarted_after(
     lab: &Lab<'_>,
     run: &Run<'_>,
     facts: &Facts,
+    monitor: Pid,
     signal: Signal,
 ) -> Result<Option<bool>, No> {
-    let monitor = monitor_of(facts)?;
     let daemon = facts.member(facts.daemon).map(|member| &member.process.signals);
     if daemon.is_some_and(|signals| signals.ignored.contains(signal)) {
         return Ok(None);

@@ -55,8 +55,8 @@ pub(super) struct Patience {
     restless: Cell<bool>,
     /// Why it cannot have a clock of its own.
     no_clock: RefCell<Option<String>>,
-    /// By a clock of its own it was seen to want a processor, on and on, so that time did not pass.
-    is_restless: Cell<bool>,
+    /// By a clock of its own it was never at rest after a start, so that time did not pass.
+    stands_still: Cell<bool>,
     /// So was one that was restarted, or this: the next is not waited for as long.
     has_spun: Cell<bool>,
 }
@@ -118,7 +118,7 @@ impl Patience {
             unsettled: Cell::new(Unsettled::default()),
             restless: Cell::new(false),
             no_clock: RefCell::new(None),
-            is_restless: Cell::new(false),
+            stands_still: Cell::new(false),
             has_spun: Cell::new(false),
         }
     }
@@ -142,8 +142,8 @@ impl Patience {
     }
 
     /// Whether time does not pass for it by a clock of its own.
-    pub(super) fn is_restless(&self) -> bool {
-        self.is_restless.get()
+    pub(super) fn stands_still(&self) -> bool {
+        self.stands_still.get()
     }
 
     fn settle(&self) -> Duration {
@@ -409,11 +409,10 @@ impl<'a> Run<'a> {
     pub(super) fn settled(&self) -> Result<Facts, No> {
         let known = self.patience.unsettled.get();
         let facts = self.settled_when(|facts| self.unsettled(facts).is_known(known))?;
-        let unsettled = self.unsettled(&facts);
         if self.is_restless.get() {
-            self.patience.is_restless.set(true);
+            self.patience.stands_still.set(true);
         }
-        self.remember(unsettled);
+        self.remember(self.unsettled(&facts));
         Ok(facts)
     }
 
@@ -472,14 +471,13 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until a daemon that was restarted has named itself in its pidfile: that may take as long as any start.
-    pub(super) fn wait_for_pidfile(&self, restarted: impl Fn(&Facts) -> bool) -> Result<(), No> {
+    pub(super) fn wait_for_pidfile(&self, restarted: impl Fn(&Facts) -> bool) {
         if self.patience.unsettled.get().pidfile {
-            return Ok(());
+            return;
         }
         let named = |facts: &Facts| restarted(facts) && facts.pidfile_names_member();
         let look = || -> Result<Option<()>, No> { Ok(self.facts()?.filter(named).map(drop)) };
         let _ = self.subject.wait_until("the restarted daemon's pidfile", self.patience.deadline(), look);
-        Ok(())
     }
 
     /// Whether nothing is missing but what this daemon never does, and rest: it is to be crashed anyway.
@@ -588,11 +586,10 @@ impl<'a> Run<'a> {
 
     /// Looks until there is something to return, or for as long as a daemon may take for what it does at once.
     fn soon<T>(&self, what: &str, mut look: impl FnMut(&mut Late) -> Result<Option<T>, No>) -> Result<T, No> {
-        let began = self.passed();
         let deadline = self.patience.deadline().within(self.patience.settle());
         let mut late = Late::new(self);
         let outcome = self.subject.wait_until(what, deadline, || look(&mut late));
-        let waited = self.passed() - began;
+        let waited = self.passed() - late.began;
         // Short-lived processes take with them what they have used.
         match self.subject.clock() {
             None if outcome.is_err() && waited >= self.patience.timeout => self.patience.restless.set(true),

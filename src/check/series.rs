@@ -69,10 +69,9 @@ pub(super) enum Intruder {
 }
 
 pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
-    let run = &lab.start_monitored()?;
-    let before = lab.up(run)?.facts;
+    let (run, before, monitor) = lab.up_to_be_restarted()?;
+    let run = &run;
     let was_at_rest = !run.is_restless();
-    let monitor = monitor_of(&before)?;
     let mut restarts: Vec<Facts> = Vec::new();
     let (mut waits, mut seen) = (Vec::new(), Vec::new());
     let begin = Instant::now();
@@ -202,7 +201,7 @@ pub(super) fn wait_for_restart(
     let daemon = match outcome {
         Ok(Some(())) => {
             if run.subject.clock().is_some() && before.pidfile_names_member() {
-                run.wait_for_pidfile(|facts| restarted(facts))?;
+                run.wait_for_pidfile(restarted);
             }
             let facts = run.settled_when(|facts| restarted(facts) && run.is_settled_but_for_rest(facts))?;
             run.remember_but_for_rest(&facts);

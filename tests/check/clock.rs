@@ -70,34 +70,21 @@ impl Drop for Server {
     }
 }
 
-/// To the daemon it is five seconds late when all of its processes merely wait for it.
-#[test]
-fn a_start_that_needs_a_server_outside_is_judged_by_the_clock_of_both() {
+/// It asks before it is ready, or as it stops. To the daemon the answer is five seconds late when all of its processes merely
+/// wait for it; one that stops in order all the same leaves what it would have removed.
+#[rstest]
+#[case::to_start("timeout 5 head -n 1", "ASK || exit 1", ":")]
+#[case::to_stop("read answer", ":", "ASK")]
+#[case::to_stop_and_in_time("timeout 5 head -n 1", ":", "ASK || { kill $!; exit; }")]
+fn who_needs_a_server_outside_is_judged_by_the_clock_of_both(
+    #[case] with: &str,
+    #[case] start: &str,
+    #[case] stop: &str,
+) {
     let server = Server::start();
-    let ask = server.asked("timeout 5 head -n 1");
-    let script = format!(
-        "{ask} || exit 1; trap 'rm {{pidfile}}; kill $!; exit' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait"
-    );
-    holds(&judge_families(&["stop"], &shell(&script)));
-}
-
-#[test]
-fn a_stop_may_need_a_server_outside() {
-    let server = Server::start();
-    let ask = server.asked("read answer");
-    let script =
-        format!("trap '{ask}; rm {{pidfile}}; kill $!; exit' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait");
-    holds(&judge_families(&["stop"], &shell(&script)));
-}
-
-/// It ends in order all the same, and leaves what it would have removed.
-#[test]
-fn an_answer_that_comes_too_late_by_its_clock_only_is_no_fault_of_the_daemon() {
-    let server = Server::start();
-    let ask = server.asked("timeout 5 head -n 1");
-    let script = format!(
-        "trap '{ask} && rm {{pidfile}}; kill $!; exit' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait"
-    );
+    let stop = format!("{stop}; rm {{pidfile}}; kill $!; exit");
+    let script = format!("{start}; trap '{stop}' TERM; echo $$ >{{pidfile}}; sleep 1000 & wait");
+    let script = script.replace("ASK", &server.asked(with));
     holds(&judge_families(&["stop"], &shell(&script)));
 }
 
