@@ -12,9 +12,8 @@ use daemonproof::observe::{
 use nix::errno::Errno;
 use nix::unistd::{Pid, Uid};
 
-use crate::support::{
-    Idle, alone_by, as_nobody, assert_passed, is_alone, may_mount, mounted, sandbox_file, skipped,
-};
+use crate::skipped::skipped;
+use crate::support::{Idle, alone_by, as_nobody, assert_passed, is_alone, may_mount, mounted, sandbox_file};
 
 /// Another user's processes, as `ALIVE ZOMBIE`, in the environment of a test that runs as nobody.
 const OTHERS: &str = "OBSERVE_TEST_OTHERS";

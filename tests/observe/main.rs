@@ -20,6 +20,8 @@ mod process;
 #[cfg(test)]
 mod racing;
 #[cfg(test)]
+mod skipped;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tree;

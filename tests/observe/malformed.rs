@@ -6,9 +6,12 @@ use std::io::{Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use daemonproof::observe::{Locker, Pidfile, PidfileContent, lock_state};
+use daemonproof::observe::{FileView, Locker, Pidfile, PidfileContent, lock_state};
+use daemonproof::predicate::{names, names_running, only_a_pid, owned, stale, well_formed};
 use nix::libc::F_WRLCK;
 use nix::unistd::Pid;
+use predicates::Predicate;
+use predicates_tree::CaseTreeExt;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -102,6 +105,29 @@ fn assert_told(seen: &Pidfile, path: &Path, size: usize) {
         other => panic!("{other:?}"),
     };
     assert!(facts.starts_with(problem), "{told:?}");
+    assert_claimed(seen, path);
+}
+
+/// What is claimed of the file agrees with what was seen, or says in a few lines, which do nothing to a terminal, why not.
+#[track_caller]
+fn assert_claimed(seen: &Pidfile, path: &Path) {
+    let view = FileView::at(path);
+    let (pid, is_pid) = (seen.pid().unwrap_or(Pid::from_raw(812)), seen.pid().is_some());
+    let is_alone = matches!(&seen.content, PidfileContent::Pid { rest, .. } if rest.is_empty());
+    for (claim, holds) in [(well_formed(), is_pid), (names(pid), is_pid), (only_a_pid(), is_alone)] {
+        let case = claim.find_case(holds, &view).unwrap_or_else(|| panic!("{claim} of {seen}"));
+        let told = case.tree().to_string();
+        assert!(
+            told.contains(&claim.to_string()) && !told.replace('\n', "").contains(char::is_control),
+            "{told:?}"
+        );
+    }
+    let [running, stale, owned] = [names_running(), stale(), owned()].map(|claim| claim.eval(&view));
+    let locked = lock_state(path).unwrap().is_write_locked();
+    assert!(
+        is_pid || (running, stale, owned) == (false, !locked, false),
+        "{running} {stale} {owned} of {seen}"
+    );
 }
 
 #[test]

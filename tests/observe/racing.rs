@@ -16,7 +16,8 @@ use nix::libc::F_WRLCK;
 use nix::unistd::{Pid, getsid};
 use rstest::rstest;
 
-use crate::support::{Idle, command_alone, is_alone, ofd, sandbox_file, skipped};
+use crate::skipped::skipped;
+use crate::support::{Idle, command_alone, is_alone, ofd, sandbox_file};
 
 /// How long each test looks.
 const LOOKING: Duration = Duration::from_millis(700);

@@ -1,7 +1,8 @@
 //! Children to look at, which end with the test.
 
+use crate::skipped::skipped;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -131,13 +132,6 @@ pub(crate) fn may_mount(name: &str, script: &str) -> bool {
         skipped(name, &format!("`{script}` among own mounts is not permitted: {tried:?}"));
     }
     may
-}
-
-/// Says that a test is skipped, past libtest, which shows only what failed tests print.
-pub(crate) fn skipped(name: &str, why: &str) {
-    // Not by `eprintln!`, which libtest captures.
-    let mut stderr = std::io::stderr();
-    writeln!(stderr, "skipped {name}: {why}").expect("standard error can be written to");
 }
 
 pub(crate) fn sandbox() -> TempDir {

@@ -16,6 +16,8 @@ mod planted;
 mod readers;
 mod reading;
 mod rundir;
+#[path = "../observe/skipped.rs"]
+mod skipped;
 mod support;
 mod threads;
 mod user;

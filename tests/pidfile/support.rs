@@ -1,5 +1,6 @@
 //! Starting daemons, and what must be so once they run, are refused or are gone.
 
+use crate::skipped::skipped;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -207,7 +208,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 pub(crate) fn is_root() -> bool {
     let root = Uid::effective().is_root();
     if !root {
-        println!("skipped: only root can do this");
+        skip("only root can do this");
     }
     root
 }
@@ -217,9 +218,13 @@ pub(crate) fn can(program: &str, args: &[&str]) -> bool {
     let output = Command::new(program).args(args).output();
     let works = output.as_ref().is_ok_and(|output| output.status.success());
     if !works {
-        println!("skipped: {program} {args:?} does not work here: {output:?}");
+        skip(&format!("{program} {args:?} does not work here: {output:?}"));
     }
     works
+}
+
+fn skip(why: &str) {
+    skipped(std::thread::current().name().unwrap_or("a test"), why);
 }
 
 /// `command` run by an ordinary user: as it is, or through setpriv(1) if this process is root.
