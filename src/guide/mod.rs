@@ -33,6 +33,30 @@
 //! daemonproof = { version = "0.1", default-features = false }
 //! ```
 //!
+//! With `features = ["clap"]` besides, its flags are those that this guide gives to `mydaemon`, from
+//! [`DaemonArgs`](crate::daemon::DaemonArgs); this is the whole of it:
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use daemonproof::daemon::DaemonArgs;
+//!
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     daemon: DaemonArgs,
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let startup = Args::parse().daemon.options("mydaemon").start().map_err(std::io::Error::other)?;
+//!     let socket = std::net::UdpSocket::bind("127.0.0.1:7654")?; // an error here reaches the shell
+//!     startup.complete().map_err(std::io::Error::other)?; // the command that was typed exits 0 now
+//!     loop {
+//!         let (_, peer) = socket.recv_from(&mut [0; 512])?;
+//!         socket.send_to(b"hello\n", peer)?;
+//!     }
+//! }
+//! ```
+//!
 //! # The first test
 //!
 //! `tests/daemon.rs`, for an executable `mydaemon` of the same package that understands `--detach` and `--pidfile`:
