@@ -138,22 +138,47 @@ fn watch(ends: Ends, deaths: RawFd) {
     }
 }
 
+/// How often children are killed one by one before their groups are.
+const ONE_BY_ONE: u32 = 8;
+
 /// Kills until no process is left, then exits.
 ///
 /// Children go first, so that a monitor is dead before the daemon that it would restart. Their own children
 /// become ours when they die. No pid can be reused meanwhile, because only this process reaps them.
+///
+/// Who forks and ends faster than it is listed gets away from that again and again. A signal to its process group misses nobody:
+/// a fork that it meets is either over, or begun again and so never made (fork in the kernel looks for signals).
 fn kill_all(ends: Ends, deaths: RawFd) -> ! {
+    let mut rounds = 0;
     loop {
-        children::visit_own(&mut kill).ok();
+        let mut kill_found = |child: Pid| {
+            // First, so that it can join no other group.
+            kill(child.as_raw());
+            if rounds >= ONE_BY_ONE {
+                group_of(child).into_iter().for_each(|group| kill(-group));
+            }
+        };
+        children::visit_own(&mut kill_found).ok();
+        rounds = rounds.saturating_add(1);
         poll(&mut [libc::pollfd { fd: deaths, events: libc::POLLIN, revents: 0 }], Some(KILL_AGAIN));
         drain(deaths);
         reap(ends, Reporting::IfRoom);
     }
 }
 
-fn kill(child: Pid) {
+/// The process group of a child, unless it has joined ours. Nobody else is in any other: the sessions that they belong to are
+/// ours, and those that began in the tree.
+fn group_of(child: Pid) -> Option<libc::pid_t> {
     // SAFETY: integers only.
-    let _ = unsafe { call!(libc::SYS_kill, child.as_raw(), libc::SIGKILL) };
+    let group = |process: libc::pid_t| unsafe { call!(libc::SYS_getpgid, process) }.ok();
+    let (own, group) = (group(0)?, group(child.as_raw())?);
+    // 0 is a group of another PID namespace, and a signal to 1 would mean everybody.
+    (group > 1 && group != own).then_some(group as libc::pid_t)
+}
+
+fn kill(target: libc::pid_t) {
+    // SAFETY: integers only.
+    let _ = unsafe { call!(libc::SYS_kill, target, libc::SIGKILL) };
 }
 
 /// ppoll(2), because not every architecture has poll(2).
