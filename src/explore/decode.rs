@@ -30,8 +30,8 @@ pub(crate) enum Decoded {
     Seen(Operation),
     /// Sockets have to be followed, and are not yet.
     Connects,
-    /// It makes a process or a thread, and is called so.
-    Bears(&'static str),
+    /// Nobody else can notice it, but it can fail, and is told so: a process or a thread is made, for instance.
+    CanFail(String),
     /// It ends the task: the stop before its end is what is scheduled.
     Ends,
     /// What it does cannot be followed.
@@ -59,7 +59,7 @@ impl Decoder<'_> {
         let number = self.regs.call();
         let Some(name) = name_of(number) else { return Decoded::Unseen };
         if matches!(number, libc::SYS_fork | libc::SYS_vfork | libc::SYS_clone | libc::SYS_clone3) {
-            return Decoded::Bears(name);
+            return Decoded::CanFail(format!("{name}()"));
         }
         self.of_names(number, name)
             .or_else(|| self.of_looks(number, name))
@@ -197,7 +197,13 @@ impl Decoder<'_> {
         let excluded = flags & libc::O_CREAT != 0 && flags & libc::O_EXCL != 0;
         let follow = flags & libc::O_NOFOLLOW == 0 && !excluded;
         let detail = format!(", {}", words::open_flags(flags));
-        self.one(name, self.at(dir, path, follow), "open", &detail, |at| Kind::Open { at, flags })
+        let at = self.at(dir, path, follow);
+        if at.is_none() && flags & libc::O_ACCMODE != libc::O_RDONLY {
+            // The null device above all, and log files.
+            let elsewhere = self.task.text(self.arg(path)).unwrap_or_default();
+            return Some(Decoded::CanFail(format!("{name}({})", String::from_utf8_lossy(&elsewhere))));
+        }
+        self.one(name, at, "open", &detail, |at| Kind::Open { at, flags })
     }
 
     /// Which other process of the scenario the path is about, if it is one in /proc.
@@ -338,7 +344,11 @@ impl Decoder<'_> {
             }
             libc::SYS_flock => self.flock(name),
             libc::SYS_fcntl => self.fcntl(name),
-            libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_dup => Some(Decoded::Unseen),
+            libc::SYS_fsync | libc::SYS_fdatasync if self.matters(fd) => {
+                Some(Decoded::CanFail(format!("{name}({fd})")))
+            }
+            libc::SYS_dup => Some(Decoded::CanFail(format!("{name}({fd})"))),
+            libc::SYS_fsync | libc::SYS_fdatasync => Some(Decoded::Unseen),
             libc::SYS_sendfile | libc::SYS_copy_file_range | libc::SYS_splice => {
                 let matters = [0, 1, 2].into_iter().any(|index| self.matters(self.int(index)));
                 if matters {
@@ -455,6 +465,9 @@ impl Decoder<'_> {
             libc::F_OFD_SETLK => (true, false, false),
             libc::F_OFD_SETLKW => (true, true, false),
             libc::F_OFD_GETLK => (true, false, true),
+            libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+                return Some(Decoded::CanFail(format!("dup({})", self.int(0))));
+            }
             _ => return Some(Decoded::Unseen),
         };
         // struct flock: two shorts, and after padding two longs.

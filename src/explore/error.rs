@@ -115,6 +115,16 @@ pub enum ExploreError {
         /// What it did instead.
         reason: String,
     },
+    /// A start that is disturbed did not go as it went undisturbed.
+    #[error("the program is not deterministic: operation {operation} was {expected}, and now is {found}")]
+    Unrepeated {
+        /// Which operation, counted from 1.
+        operation: usize,
+        /// What it was, without numbers, and whose.
+        expected: String,
+        /// What it is now.
+        found: String,
+    },
     /// An execution did not repeat an earlier one.
     #[error("the program is not deterministic: {0}")]
     Diverged(Divergence),
@@ -147,6 +157,7 @@ impl ExploreError {
                 | ExploreError::TooManyOperations { .. }
                 | ExploreError::TooManyProcesses { .. }
                 | ExploreError::Diverged(_)
+                | ExploreError::Unrepeated { .. }
         )
     }
 }

@@ -228,7 +228,16 @@ impl Signals {
     /// Whether a handler could interrupt a call: not one that answers to what the task itself has done, nor those by which
     /// glibc reaches other threads, after which calls are begun again.
     pub(crate) fn can_interrupt(&self) -> bool {
-        self.caught & !self.blocked & !(FAULTS | OF_GLIBC) != 0
+        self.handled() & !self.blocked != 0
+    }
+
+    /// The same if nothing were blocked.
+    pub(crate) fn has_handler(&self) -> bool {
+        self.handled() != 0
+    }
+
+    fn handled(&self) -> u64 {
+        self.caught & !(FAULTS | OF_GLIBC)
     }
 
     /// The signals that do nothing when they arrive.

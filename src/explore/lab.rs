@@ -116,7 +116,7 @@ pub(crate) struct Lab {
     pub(crate) states: Option<Vec<State>>,
     /// What the next operation fails with.
     pub(super) fault: Option<Errno>,
-    pub(super) births: Births,
+    pub(super) asides: Asides,
     pub(super) before: Before,
 }
 
@@ -124,24 +124,25 @@ pub(crate) struct Lab {
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) operations: usize,
-    pub(super) births: usize,
+    pub(super) asides: usize,
     /// As [`Lab::names_left`] has them.
     pub(super) names: BTreeSet<String>,
 }
 
-/// Calls that make a process or thread. They are no operations: whatever is born can be noticed by nobody before it makes one.
+/// Calls that are no operations, because nobody else can notice them, but can fail: whoever is born, for instance, is seen
+/// only when it makes an operation of its own.
 #[derive(Debug, Default)]
-pub(super) struct Births {
-    /// Each so far: how many operations had been made before it, and what it is called.
-    pub(super) all: Vec<(usize, &'static str)>,
+pub(super) struct Asides {
+    /// Each so far: how many operations had been made before it, and the call.
+    pub(super) all: Vec<(usize, String)>,
     /// Which of them is to fail, counted from 0, and with what.
     pub(super) fault: Option<(usize, Errno)>,
 }
 
-impl Births {
+impl Asides {
     /// Notes one; what it is to fail with.
-    fn one_more(&mut self, after: usize, name: &'static str) -> Option<Errno> {
-        self.all.push((after, name));
+    fn one_more(&mut self, after: usize, call: String) -> Option<Errno> {
+        self.all.push((after, call));
         self.fault.filter(|(index, _)| *index + 1 == self.all.len()).map(|(_, errno)| errno)
     }
 }
@@ -197,7 +198,7 @@ impl Lab {
             broken: Vec::new(),
             states: None,
             fault: None,
-            births: Births::default(),
+            asides: Asides::default(),
             before: Before::default(),
             scene,
         })
@@ -213,7 +214,7 @@ impl Lab {
             states.clear();
         }
         (self.told, self.now, self.fault) = (false, Duration::ZERO, None);
-        self.births = Births::default();
+        self.asides = Asides::default();
         self.up = vec![false; self.scene.programs.len()];
         empty(&self.scene.rundir).map_err(ExploreError::file("empty", &self.scene.rundir))?;
         for file in &self.scene.initial {
@@ -428,8 +429,8 @@ impl Lab {
         }
         match self.decode(id, &stopped)? {
             Decoded::Unseen => {}
-            Decoded::Bears(name) => {
-                if let Some(errno) = self.births.one_more(self.made.len(), name) {
+            Decoded::CanFail(call) => {
+                if let Some(errno) = self.asides.one_more(self.made.len(), call) {
                     pretend(&stopped, -i64::from(errno as i32))?;
                 }
             }

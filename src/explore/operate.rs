@@ -89,7 +89,12 @@ impl Lab {
         self.before(&operation, id, &stopped, &mut beside)?;
         let pid = stopped.pid();
         let (returned, result) = match self.call(id, stopped)? {
-            Returned::With(stopped, result) => (Returned::With(stopped, result), result),
+            Returned::With(stopped, result) => {
+                if let Some(errno) = self.fault.take() {
+                    pretend(&stopped, -i64::from(errno as i32))?;
+                }
+                (Returned::With(stopped, result), result)
+            }
             ending => (ending, 0),
         };
         let made = self.count(id);
@@ -212,7 +217,10 @@ impl Lab {
             }
             _ => {}
         }
-        if let Some(errno) = self.fault.take() {
+        // A descriptor is closed even if that fails; close(2).
+        if !matches!(operation.kind, Kind::Close { .. })
+            && let Some(errno) = self.fault.take()
+        {
             pretend(stopped, -i64::from(errno as i32))?;
         }
         Ok(())

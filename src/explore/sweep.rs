@@ -61,8 +61,8 @@ pub struct SweepRequest {
 /// One disturbed start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Which operation, counted from 1; one more than there are stands for the moment when the daemon is up. Calls that make a
-    /// process are no operations, and are counted with the next one.
+    /// Which operation, counted from 1; one more than there are stands for the moment when the daemon is up. Calls that can fail
+    /// and are no operations, those that make a process for instance, are counted with the next one.
     pub at: usize,
     /// The operation, or that call, as strace(1) would write it.
     pub operation: String,
@@ -204,13 +204,29 @@ impl SweepOutcome {
 /// Is told how many operations of how many are done, and says whether to go on.
 pub type SweepReport<'a> = dyn FnMut(usize, usize) -> bool + 'a;
 
-/// An operation of the undisturbed start, or a call that makes a process, and what it can fail with there.
+/// An operation of the undisturbed start, or another call that can fail, and what it can fail with there.
 struct Moment {
     at: usize,
-    /// The how manyth of its kind, from 0, if it makes a process.
-    birth: Option<usize>,
+    /// The how manyth of its kind, from 0, if it is no operation.
+    aside: Option<usize>,
+    /// Who was about to make it, and which; none if it is no operation.
+    stand: Option<String>,
     operation: String,
     errors: Vec<Errno>,
+}
+
+/// A call without its numbers: descriptors and lengths have as many digits as the numbers of processes, and names made
+/// up for a moment have any.
+fn shape(call: &str) -> String {
+    let mut shape = String::with_capacity(call.len());
+    for character in call.chars() {
+        match character.is_ascii_digit() {
+            true if shape.ends_with('#') => {}
+            true => shape.push('#'),
+            false => shape.push(character),
+        }
+    }
+    shape
 }
 
 /// Disturbs the start as `request` says.
@@ -247,17 +263,20 @@ fn swept(
     }
     let mut lab = Lab::new(scene)?;
     let mut moments = lab.moments()?;
-    let operations = moments.iter().filter(|moment| moment.birth.is_none()).count();
+    let course: Vec<String> = moments.iter().filter_map(|moment| moment.stand.clone()).collect();
+    let operations = course.len();
     if request.blow == Blow::Terminate
-        && lab.struck(operations + 1, Blow::Terminate)?.is_some_and(|harm| harm.kind == HarmKind::Wrong)
+        && lab
+            .struck(&course, operations + 1, Blow::Terminate)?
+            .is_some_and(|harm| harm.kind == HarmKind::Wrong)
     {
         return Err(ExploreError::NeverDown);
     }
     if request.blow != Blow::Fail {
-        // Whoever is killed before it makes a process might as well be killed after the operation before.
-        moments.retain(|moment| moment.birth.is_none());
+        // Whoever is killed before a call that nobody notices might as well be killed after the operation before.
+        moments.retain(|moment| moment.aside.is_none());
         let operation = "the daemon is up".into();
-        moments.push(Moment { at: operations + 1, birth: None, operation, errors: Vec::new() });
+        moments.push(Moment { at: operations + 1, aside: None, stand: None, operation, errors: Vec::new() });
     }
     let mut outcome = SweepOutcome { cases: Vec::new(), operations, stopped: None, elapsed: Duration::ZERO };
     for (index, moment) in moments.iter().enumerate() {
@@ -271,7 +290,15 @@ fn swept(
         if outcome.stopped.is_some() {
             break;
         }
-        outcome.cases.extend(lab.cases(request, moment)?);
+        match lab.cases(request, &course, moment) {
+            Ok(cases) => outcome.cases.extend(cases),
+            // What was found until here is as true as before.
+            Err(error) if error.is_limit() => {
+                outcome.stopped = Some(error.to_string());
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
     outcome.elapsed = began.elapsed();
     Ok(outcome)
@@ -288,8 +315,8 @@ impl Lab {
         self.family.alive(self.victim()).is_empty()
     }
 
-    /// Begins the start that is disturbed, when all is quiet before it. One birth in it may fail.
-    fn begin_alone(&mut self, stillborn: Option<(usize, Errno)>) -> Result<(), ExploreError> {
+    /// Begins the start that is disturbed, when all is quiet before it. One call that is no operation may fail.
+    fn begin_alone(&mut self, fault: Option<(usize, Errno)>) -> Result<(), ExploreError> {
         self.clean()?;
         self.told = true;
         if self.victim() > 0 {
@@ -297,8 +324,8 @@ impl Lab {
             self.run_out()?;
         }
         let names = self.names_left();
-        self.before = Before { operations: self.made.len(), births: self.births.all.len(), names };
-        self.births.fault = stillborn.map(|(birth, errno)| (self.before.births + birth, errno));
+        self.before = Before { operations: self.made.len(), asides: self.asides.all.len(), names };
+        self.asides.fault = fault.map(|(aside, errno)| (self.before.asides + aside, errno));
         self.join(self.victim())
     }
 
@@ -306,22 +333,22 @@ impl Lab {
     fn moments(&mut self) -> Result<Vec<Moment>, ExploreError> {
         self.begin_alone(None)?;
         let mut moments = Vec::new();
-        let mut born = 0;
+        let mut passed = 0;
         loop {
-            let births = self.births.all.iter().skip(self.before.births);
-            for (birth, (after, name)) in births.enumerate().skip(born) {
-                let errors = vec![Errno::EAGAIN, Errno::ENOMEM];
-                let (at, operation) = (after - self.before.operations + 1, format!("{name}()"));
-                moments.push(Moment { at, birth: Some(birth), operation, errors });
+            let asides = self.asides.all.iter().skip(self.before.asides);
+            for (aside, (after, call)) in asides.enumerate().skip(passed) {
+                let (at, errors) = (after - self.before.operations + 1, errors_aside(call).to_vec());
+                moments.push(Moment { at, aside: Some(aside), stand: None, operation: call.clone(), errors });
             }
-            born = self.births.all.len() - self.before.births;
+            passed = self.asides.all.len() - self.before.asides;
             let Some(task) = self.next()? else { break };
             let process = self.family.process_of(task).map_or(0, |process| process.pid.as_raw());
             let errors = self.standing_before(task).map_or_else(Vec::new, |next| errors(next, process));
+            let stand = Some(self.stand(task));
             self.step(task)?;
             let operation = self.made.last().map(|made| made.call.clone()).unwrap_or_default();
             let at = self.made.len() - self.before.operations;
-            moments.push(Moment { at, birth: None, operation, errors });
+            moments.push(Moment { at, aside: None, stand, operation, errors });
         }
         let victim = self.victim();
         let outcomes = self.outcomes();
@@ -332,18 +359,23 @@ impl Lab {
     }
 
     /// All that can happen at one moment.
-    fn cases(&mut self, request: &SweepRequest, moment: &Moment) -> Result<Vec<Case>, ExploreError> {
+    fn cases(
+        &mut self,
+        request: &SweepRequest,
+        course: &[String],
+        moment: &Moment,
+    ) -> Result<Vec<Case>, ExploreError> {
         let at = moment.at;
         let case =
             |errno, said, broken| Case { at, operation: moment.operation.clone(), errno, said, broken };
         if request.blow != Blow::Fail {
-            let broken = self.judged(|lab| lab.struck(at, request.blow))?;
+            let broken = self.judged(|lab| lab.struck(course, at, request.blow))?;
             return Ok(vec![case(None, None, broken)]);
         }
         let wanted = |errno: &&Errno| request.errno.is_none_or(|wanted| wanted == **errno);
         let mut cases = Vec::new();
         for &errno in moment.errors.iter().filter(wanted) {
-            let broken = self.judged(|lab| lab.failed(moment, errno))?;
+            let broken = self.judged(|lab| lab.failed(course, moment, errno))?;
             let said = self.is_gone().then(|| self.said(self.victim())).filter(|said| !said.is_empty());
             cases.push(case(Some(errno), said, broken));
         }
@@ -365,14 +397,39 @@ impl Lab {
         }
     }
 
-    /// Begins the start and lets it make so many operations. Returns who would go on.
-    fn start_alone(&mut self, operations: usize) -> Result<Option<TaskId>, ExploreError> {
+    /// Begins the start and lets it make so many operations of those that it made when nobody disturbed it. Returns who
+    /// would go on: with the next of them, or nobody after the last.
+    fn start_alone(&mut self, course: &[String], operations: usize) -> Result<Option<TaskId>, ExploreError> {
         self.begin_alone(None)?;
-        for _ in 0..operations {
-            let Some(task) = self.next()? else { return Ok(None) };
+        for made in 0..operations {
+            let task = self.next_of(course, made)?;
+            let Some(task) = task else { return Ok(None) };
             self.step(task)?;
         }
-        self.next()
+        self.next_of(course, operations)
+    }
+
+    /// Who makes this operation of the course, counted from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`ExploreError::Unrepeated`]: who disturbs another operation than the one that is named has found nothing.
+    fn next_of(&mut self, course: &[String], index: usize) -> Result<Option<TaskId>, ExploreError> {
+        let next = self.next()?;
+        let found = next.map(|task| self.stand(task));
+        let expected = course.get(index);
+        if found.as_ref() == expected {
+            return Ok(next);
+        }
+        let told = |stand: Option<&String>| stand.map_or_else(|| "nothing".to_owned(), String::clone);
+        let (expected, found) = (told(expected), told(found.as_ref()));
+        Err(ExploreError::Unrepeated { operation: index + 1, expected, found })
+    }
+
+    /// Who is about to do what.
+    fn stand(&self, task: TaskId) -> String {
+        let does = self.standing_before(task).map_or_else(|| "exit()".to_owned(), |next| shape(&next.call));
+        format!("{does} by {}", self.family.name(task))
     }
 
     /// Who goes next where the order does not matter.
@@ -389,8 +446,8 @@ impl Lab {
     }
 
     /// What is wrong after a blow before this operation.
-    fn struck(&mut self, at: usize, blow: Blow) -> Result<Option<Harm>, ExploreError> {
-        self.start_alone(at - 1)?;
+    fn struck(&mut self, course: &[String], at: usize, blow: Blow) -> Result<Option<Harm>, ExploreError> {
+        self.start_alone(course, at - 1)?;
         let signal = if blow == Blow::Kill { Signal::SIGKILL } else { Signal::SIGTERM };
         let alive: Vec<_> = self.family.alive(self.victim()).iter().map(|process| process.pid).collect();
         for pid in alive {
@@ -409,14 +466,23 @@ impl Lab {
     }
 
     /// What is wrong after a failure at this moment.
-    fn failed(&mut self, moment: &Moment, errno: Errno) -> Result<Option<Harm>, ExploreError> {
-        if let Some(birth) = moment.birth {
-            self.begin_alone(Some((birth, errno)))?;
-        } else if let Some(task) = self.start_alone(moment.at - 1)? {
+    fn failed(
+        &mut self,
+        course: &[String],
+        moment: &Moment,
+        errno: Errno,
+    ) -> Result<Option<Harm>, ExploreError> {
+        if let Some(aside) = moment.aside {
+            self.begin_alone(Some((aside, errno)))?;
+        } else if let Some(task) = self.start_alone(course, moment.at - 1)? {
             self.fault = Some(errno);
             self.step(task)?;
         }
         self.run_out()?;
+        if moment.aside.is_some_and(|aside| self.asides.all.len() <= self.before.asides + aside) {
+            let (expected, found) = (moment.operation.clone(), "nothing".to_owned());
+            return Err(ExploreError::Unrepeated { operation: moment.at, expected, found });
+        }
         let harm = self.neither_up_nor_failed();
         let left = if self.is_gone() { self.left()? } else { None };
         Ok(harm.into_iter().chain(left).min_by_key(|harm| harm.kind))
@@ -524,6 +590,7 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
     let leads_to = leads_to.map(|file| file.file_type());
     let is_file = leads_to.is_some_and(|file| file.is_file() || file.is_dir());
     let is_socket = leads_to.is_some_and(|file| file.is_socket());
+    let signals = Signals::of(Pid::from_raw(process));
     let errors: &[Errno] = match &operation.kind {
         Kind::Open { flags, .. } if flags & nix::libc::O_CREAT != 0 => {
             &[EACCES, EMFILE, ENFILE, ENOMEM, EIO, ENOSPC, EROFS]
@@ -539,7 +606,9 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
         Kind::Write { .. } if is_file => &[ENOSPC, EIO, EINTR],
         Kind::Read { .. } | Kind::Write { .. } if is_socket => &[ENOMEM, EINTR],
         Kind::Read { .. } | Kind::Write { .. } => &[EINTR],
-        Kind::Close { .. } | Kind::List { .. } | Kind::Stat { .. } if is_file => &[EIO],
+        // Not that of a range, nor what dup2(2) closes.
+        Kind::Close { .. } if is_file && operation.call.starts_with("close(") => &[EIO],
+        Kind::List { .. } | Kind::Stat { .. } if is_file => &[EIO],
         Kind::Lock(lock) if lock.blocks => &[EINTR, ENOLCK],
         Kind::Lock(_) => &[EAGAIN, ENOLCK],
         Kind::MakePipe { .. } => &[EMFILE, ENFILE],
@@ -549,10 +618,29 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
         }
         _ => &[],
     };
-    // A call that is begun again after each interruption tells nobody. These two are never begun again (signal(7)).
-    let tells = matches!(operation.kind, Kind::Poll { .. } | Kind::AwaitSignal { .. });
-    let interrupts = tells || Signals::of(Pid::from_raw(process)).can_interrupt();
+    let interrupts = match &operation.kind {
+        // Being stopped and continued is enough, signal(7).
+        Kind::AwaitSignal { .. } => true,
+        Kind::Poll { .. } if operation.call.starts_with("epoll_") => true,
+        // The mask that it brings with it may let through what is blocked otherwise.
+        Kind::Poll { .. } if operation.call.starts_with('p') => signals.has_handler(),
+        // A call that is begun again after each interruption tells nobody.
+        _ => signals.can_interrupt(),
+    };
     errors.iter().copied().filter(|errno| *errno != EINTR || interrupts).collect()
+}
+
+/// What a call can fail with that is no operation.
+fn errors_aside(call: &str) -> &'static [Errno] {
+    use Errno::{EACCES, EAGAIN, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC};
+    match call.split('(').next().unwrap_or_default() {
+        // Only now is it said that what was written before is lost; fsync(2).
+        "fsync" | "fdatasync" => &[EIO, ENOSPC],
+        "dup" => &[EMFILE],
+        "open" | "openat" | "openat2" | "creat" => &[EACCES, EMFILE, ENFILE],
+        // Whatever makes a process or a thread.
+        _ => &[EAGAIN, ENOMEM],
+    }
 }
 
 /// What the calls of unix(7) can fail with where it is not the program's own mistake.

@@ -154,3 +154,73 @@ fn ovsdb_server_can_be_killed_at_any_time() {
     let race = sandbox.race(server).args(["--no-db", "--pidfile={pidfile}", "--unixctl=none"]);
     race.sweep(Blow::Kill).run().assert_survives();
 }
+
+/// A daemon of so many lines of Python that is given the name of its pidfile.
+fn python_race(sandbox: &Sandbox, script: &str) -> Option<Race> {
+    let python = Missing::skip(python())?;
+    let script = format!("import fcntl, os, select, signal, sys, time\npidfile = sys.argv[1]\n{script}");
+    Some(sandbox.race(python).args(["-S", "-c"]).arg(script).pidfile("{pidfile}"))
+}
+
+/// Whoever is disturbed elsewhere than is said would be found right.
+#[test]
+fn a_start_that_does_not_repeat_is_found_out_and_what_was_found_before_is_kept() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    // It makes a file more each time.
+    let count = sandbox.outdir().join("count");
+    let script = "n=$(cat $2); echo x$n >$2; for i in $(echo $n | sed s/x/x\\ /g); do :>$1.tmp; done; echo $$ >$1; exec sleep 1000";
+    std::fs::write(&count, "x").unwrap();
+    let race = sandbox.race("sh").args(["-c", script, "sh", "{pidfile}"]).arg(count.to_str().unwrap());
+    let found = race.sweep(Blow::Kill).run();
+    let why = found.stopped.as_deref().unwrap_or_default();
+    assert!(why.contains("not deterministic: operation ") && why.contains(" and now is "), "{found:?}");
+    assert!(!found.cases.is_empty() && found.cases.len() <= found.operations, "{found:?}");
+}
+
+#[test]
+fn a_descriptor_whose_close_fails_is_closed() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let script = "def lock():\n  fd = os.open(pidfile + '.lock', os.O_CREAT | os.O_RDWR)\n  fcntl.flock(fd, fcntl.LOCK_EX)\n  return fd\n\
+                  try: os.close(lock())\nexcept OSError: pass\n\
+                  lock()\nopen(pidfile, 'w').write(str(os.getpid()))\ntime.sleep(1000)";
+    let Some(race) = python_race(&sandbox, script) else { return };
+    let found = race.sweep(Blow::Fail).errno(Errno::EIO).run();
+    let closes = found.cases.iter().filter(|case| case.operation.starts_with("close("));
+    let closes: Vec<_> = closes.map(|case| &case.broken).collect();
+    assert_eq!(closes.first(), Some(&&None), "{found:?}");
+}
+
+#[test]
+fn whoever_has_no_handler_is_not_interrupted() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let script = "signal.signal(signal.SIGINT, signal.SIG_DFL)\nopen(pidfile, 'w').write(str(os.getpid()))\nr, w = os.pipe()\nos.write(w, b'x')\nselect.select([r], [], [])\ntime.sleep(1000)";
+    let interrupted = |script: &str| {
+        let cases = python_race(&sandbox, script)?.sweep(Blow::Fail).errno(Errno::EINTR).run().cases;
+        Some(cases.iter().filter(|case| case.operation.contains("select")).count())
+    };
+    let handled = format!("signal.signal(signal.SIGTERM, lambda *_: None)\n{script}");
+    assert!(interrupted(script).is_none_or(|count| count == 0));
+    assert!(interrupted(&handled).is_none_or(|count| count == 1));
+}
+
+#[test]
+fn what_nobody_else_notices_can_fail() {
+    let _turn = turn();
+    let sandbox = Sandbox::new().unwrap();
+    let script = "os.open('/dev/null', os.O_RDWR)\nfile = open(pidfile, 'w')\nos.dup(file.fileno())\n\
+                  file.write(str(os.getpid()))\nfile.flush()\nos.fsync(file.fileno())\ntime.sleep(1000)";
+    let Some(race) = python_race(&sandbox, script) else { return };
+    let found = race.sweep(Blow::Fail).run();
+    let errors_of = |call: &str| {
+        let cases = found.cases.iter().filter(|case| case.operation.starts_with(call));
+        cases.filter_map(|case| case.errno).collect::<Vec<_>>()
+    };
+    assert_eq!(errors_of("openat(/dev/null)"), [Errno::EACCES, Errno::EMFILE, Errno::ENFILE], "{found:?}");
+    assert_eq!(errors_of("fsync("), [Errno::EIO, Errno::ENOSPC]);
+    assert_eq!(errors_of("dup("), [Errno::EMFILE]);
+    let fsync = found.cases.iter().find(|case| case.operation.starts_with("fsync(")).unwrap();
+    assert!(fsync.said.as_ref().is_some_and(|said| said.contains("Input/output error")), "{fsync:?}");
+}
