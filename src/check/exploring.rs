@@ -6,7 +6,7 @@ use super::outcome::{No, cannot_tell, does_not_apply};
 use crate::explore::Race;
 use crate::explore::request::Violation;
 use crate::explore::schedule::ScenarioKind;
-use crate::explore::sweep::{Blow, Case, HarmKind};
+use crate::explore::sweep::{Blow, Case, HarmKind, Sweep};
 
 /// All disturbed starts of one kind.
 #[derive(Debug, Default)]
@@ -106,14 +106,10 @@ impl Lab<'_> {
         };
         for mode in self.driving.modes_to_sweep() {
             for &scenario in scenarios {
-                let outcome = self.to_explore(mode)?.scenario(scenario).sweep(blow).try_run();
-                let outcome = outcome.or_else(|error| self.cannot_follow(error))?;
-                let done = outcome.cases.last().map_or(0, |case| case.at);
-                swept.cases.extend(outcome.cases.into_iter().map(|case| (mode, case)));
-                if outcome.stopped.is_some() {
-                    let done = format!("{done} of {} operations were reached", outcome.operations);
-                    swept.unfinished.get_or_insert(self.unfinished(&done));
-                }
+                swept.add(self, mode, self.to_explore(mode)?.scenario(scenario).sweep(blow))?;
+            }
+            if let Some(overwrite) = self.driving.overwrite.as_ref().filter(|_| self.driving.deep) {
+                swept.add(self, mode, self.to_explore(mode)?.overwrite(overwrite).sweep(blow))?;
             }
         }
         Ok(swept)
@@ -121,6 +117,19 @@ impl Lab<'_> {
 }
 
 impl Swept {
+    fn add(&mut self, lab: &Lab<'_>, mode: Mode, sweep: Sweep) -> Result<(), No> {
+        let outcome = sweep.try_run().or_else(|error| lab.cannot_follow(error))?;
+        let done = outcome.cases.last().map_or(0, |case| case.at);
+        self.cases.extend(outcome.cases.into_iter().map(|case| (mode, case)));
+        if let Some(why) = outcome.stopped {
+            let done = format!("{done} of {} operations were reached", outcome.operations);
+            let is_time = outcome.elapsed >= lab.driving.search_limit();
+            let unfinished = if is_time { lab.unfinished(&done) } else { format!("{done}: {why}") };
+            self.unfinished.get_or_insert(unfinished);
+        }
+        Ok(())
+    }
+
     /// The first case with such a harm, in words.
     pub(super) fn harm(&self, kinds: &[HarmKind]) -> Option<String> {
         let is_one =
