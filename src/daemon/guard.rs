@@ -139,7 +139,7 @@ impl<'a> Section<'a> {
         match record {
             Some(record) => try_own(&self.fd, record.generation).map_err(action),
             // Which generation is the current one is unknown: any owner counts.
-            None if owned_from(&self.fd, 0)? => Ok(false),
+            None if owned_from(&self.fd, 0).map_err(Error::file(QUERY, &self.paths.guard))? => Ok(false),
             None => try_own(&self.fd, 0).map_err(action),
         }
     }
@@ -211,7 +211,10 @@ impl Ownership {
         let latest = match section.record() {
             Some(record) => record.generation == self.generation,
             // The latest owner is the one with the highest generation.
-            None => !owned_from(&self.fd, self.generation + 1)?,
+            None => {
+                let query = owned_from(&self.fd, self.generation + 1);
+                !query.map_err(Error::file(QUERY, &section.paths.guard))?
+            }
         };
         Ok(latest && still_guards(section.paths, &self.fd)?)
     }
@@ -345,10 +348,12 @@ fn try_own(fd: &OwnedFd, generation: i64) -> Result<bool, Errno> {
     }
 }
 
+const QUERY: &str = "query the owner's lock on";
+
 /// Whether somebody else owns this generation or a later one.
-fn owned_from(fd: &OwnedFd, generation: i64) -> Result<bool, Error> {
+fn owned_from(fd: &OwnedFd, generation: i64) -> Result<bool, Errno> {
     let mut lock = range(F_WRLCK, OWNERSHIP_START + generation, 0);
-    fcntl(fd, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(Error::system("query the owner's lock"))?;
+    fcntl(fd, FcntlArg::F_OFD_GETLK(&mut lock))?;
     Ok(i32::from(lock.l_type) != F_UNLCK)
 }
 
