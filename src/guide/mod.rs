@@ -33,10 +33,13 @@
 //! daemonproof = { version = "0.1", default-features = false }
 //! ```
 //!
-//! With `features = ["clap"]` besides, its flags are those that this guide gives to `mydaemon`, from
-//! [`DaemonArgs`](crate::daemon::DaemonArgs); this is the whole of it:
+//! With `features = ["clap"]` besides, and the crate `clap` with `derive`, it takes the flags that this guide gives to
+//! `mydaemon` from [`DaemonArgs`](crate::daemon::DaemonArgs):
 //!
 //! ```no_run
+//! use std::error::Error;
+//! use std::os::unix::net::UnixListener;
+//!
 //! use clap::Parser;
 //! use daemonproof::daemon::DaemonArgs;
 //!
@@ -44,15 +47,20 @@
 //! struct Args {
 //!     #[command(flatten)]
 //!     daemon: DaemonArgs,
+//!     #[arg(long)]
+//!     socket: Option<std::path::PathBuf>,
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
-//!     let startup = Args::parse().daemon.options("mydaemon").start().map_err(std::io::Error::other)?;
-//!     let socket = std::net::UdpSocket::bind("127.0.0.1:7654")?; // an error here reaches the shell
-//!     startup.complete().map_err(std::io::Error::other)?; // the command that was typed exits 0 now
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let args = Args::parse();
+//!     let startup = args.daemon.options("mydaemon").start()?; // returns in the daemon only
+//!     let listener = args.socket.map(UnixListener::bind).transpose()?; // an error here reaches the shell
+//!     startup.complete()?; // the command that was typed exits 0 now
 //!     loop {
-//!         let (_, peer) = socket.recv_from(&mut [0; 512])?;
-//!         socket.send_to(b"hello\n", peer)?;
+//!         match &listener {
+//!             Some(listener) => drop(listener.accept()?),
+//!             None => std::thread::park(),
+//!         }
 //!     }
 //! }
 //! ```

@@ -5,7 +5,7 @@ use std::fs;
 use daemonproof::fixture::Sandbox;
 use nix::libc::F_WRLCK;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Uid};
 use rstest::rstest;
 
 use crate::awaiting::{mutex, open_guard};
@@ -162,7 +162,7 @@ fn a_guard_that_may_not_be_opened_is_a_clear_error() {
     for mode in MODES {
         let said = fails(&sandbox, &as_ordinary_user(reference(mode)));
         // Its owner is told of the mode only.
-        let whose = if is_root() { ": it belongs to uid 0;" } else { "\n" };
+        let whose = if Uid::effective().is_root() { ": it belongs to uid 0;" } else { "\n" };
         let text = format!("{}: Permission denied{whose}", guard(&sandbox).display());
         assert!(said.contains(&text), "{said}");
         assert!(!sandbox.pidfile().exists());
