@@ -40,7 +40,7 @@ pub fn judge(
 ) -> Result<Report, FixtureError> {
     driving.command.check()?;
     let asked = driving.real_time.then(|| "--real-time is given".to_owned());
-    let mut lab = Lab::new(driving, asked);
+    let mut lab = Lab::new(driving, checks, asked);
     let mut report = Report::default();
     for &check in checks {
         progress(Progress::Started(check));
@@ -63,6 +63,8 @@ pub(super) type Once<T> = OnceCell<Result<T, No>>;
 /// Where the daemon is driven.
 pub(super) struct Lab<'a> {
     pub(super) driving: &'a Driving,
+    /// By what the daemon is judged: what nobody asks for is not tried.
+    checks: &'a [&'static Check],
     pub(super) patience: Patience,
     usual: Once<Usual>,
     second: Once<Second>,
@@ -164,9 +166,10 @@ pub(super) struct Overwritten {
 }
 
 impl<'a> Lab<'a> {
-    fn new(driving: &'a Driving, real_time: Option<String>) -> Self {
+    fn new(driving: &'a Driving, checks: &'a [&'static Check], real_time: Option<String>) -> Self {
         Self {
             driving,
+            checks,
             patience: Patience::new(driving.timeout),
             usual: OnceCell::new(),
             second: OnceCell::new(),
@@ -192,7 +195,7 @@ impl<'a> Lab<'a> {
             return None;
         }
         if let Some(why) = self.patience.no_clock() {
-            return Some(Self::new(self.driving, Some(why)));
+            return Some(Self::new(self.driving, self.checks, Some(why)));
         }
         let usual_failed = self.usual.get().is_some_and(Result::is_err);
         let is_explored = ["race", "crash", "fault"].contains(&check.family());
@@ -205,7 +208,12 @@ impl<'a> Lab<'a> {
             return None;
         }
         let series = std::mem::take(&mut self.series);
-        Some(Self { is_doubtful: true, series, ..Self::new(self.driving, None) })
+        Some(Self { is_doubtful: true, series, ..Self::new(self.driving, self.checks, None) })
+    }
+
+    /// Whether somebody wants the judgement of this check.
+    pub(super) fn is_asked_for(&self, id: &str) -> bool {
+        self.checks.iter().any(|check| check.id == id)
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, No> {

@@ -61,8 +61,8 @@ pub(super) const CHECKS: &[Check] = &[
         why: "As for restart.throttled.",
         source: "The daemon's profile",
         judged: "The times between the births of restarted daemons, on a clock of their own; with --real-time those that \
-                 the kernel notes. Only if the profile declares the interval; three tenths of it are allowed to monitors \
-                 that count whole seconds and machines under load.",
+                 the kernel notes. Only if the profile declares the interval; three tenths of it, and on a clock of their \
+                 own a second at most, are allowed to monitors that count whole seconds and machines under load.",
         judge: interval,
     },
     Check {
@@ -323,7 +323,12 @@ fn interval(lab: &Lab<'_>) -> Judgement {
     let Some(shortest) = series.intervals.iter().min() else {
         return cannot_tell("too few restarts were seen");
     };
-    match *shortest < declared.mul_f64(TOLERANCE) {
+    let tolerated = declared.mul_f64(TOLERANCE);
+    let least = match lab.has_its_clock() {
+        Ok(()) => tolerated.max(declared.saturating_sub(WHOLE_SECONDS)),
+        Err(_) => tolerated,
+    };
+    match *shortest < least {
         true => broken(format!("two restarts were {shortest:?} apart, not {declared:?}")),
         false => Ok(()),
     }

@@ -28,6 +28,8 @@ const THROTTLED: Duration = Duration::from_secs(3);
 /// The same where the wait costs nothing.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Nobody sees it.
+const NOT_ASKED: &str = "it was not asked for";
 const RARELY: &str = "the monitor was not seen to restart the daemon again and again";
 
 /// What a monitor did while its daemon crashed again and again.
@@ -95,12 +97,14 @@ pub(super) fn series(lab: &Lab<'_>) -> Result<Series, No> {
     };
     let intervals: Vec<_> = births.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     let is_sleepless = match end {
+        _ if !lab.is_asked_for("restart.at-rest") => does_not_apply(NOT_ASKED),
         _ if run.subject.clock().is_none() => lab.has_its_clock().map(|()| false),
         _ if !was_at_rest => does_not_apply("the first daemon is never at rest, either"),
         End::Enough => run.is_sleepless(&before),
         _ => does_not_apply(RARELY),
     };
     let intruder = match restarts.last() {
+        _ if !lab.is_asked_for("monitor.locked-between") => does_not_apply(NOT_ASKED),
         Some(last) if end == End::Enough => intrude_soon_enough(lab, run, last, monitor, &intervals),
         _ => does_not_apply(RARELY),
     };

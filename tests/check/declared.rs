@@ -46,7 +46,7 @@ fn a_wrong_declaration_is_found_out(#[case] check: &str, #[case] declare: fn(&mu
 #[case("restart.first-at-once", |declared: &mut Declared| declared.first_restart_at_once = true)]
 #[case("restart.back-off", |declared: &mut Declared| declared.longest_restart_interval = Some(Duration::from_secs(60)))]
 #[case("restart.gives-up", |declared: &mut Declared| declared.gives_up_after = NonZeroU32::new(3))]
-#[case("restart.interval", |declared: &mut Declared| declared.restart_interval = Some(Duration::from_secs(9)))]
+#[case("restart.interval", |declared: &mut Declared| declared.restart_interval = Some(Duration::from_millis(4_100)))]
 fn a_monitor_that_goes_on_as_before_is_found_out(#[case] check: &str, #[case] declare: fn(&mut Declared)) {
     let script = "while :; do sh -c 'echo $$ >{pidfile}; exec tail -f /dev/null'; sleep 3; done";
     let mut declared = Declared::default();
