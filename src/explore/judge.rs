@@ -291,8 +291,14 @@ impl Lab {
         self.family.pids.replace(text).replace(&*self.scene.rundir.to_string_lossy(), "{rundir}")
     }
 
-    /// What the execution came to, the same for the same ending however the processes are numbered.
+    /// What the execution came to, the same for the same ending however the processes are numbered, and at whatever time a line
+    /// of a log was written.
     pub(crate) fn ending(&self, outcomes: &[Outcome]) -> String {
+        let timeless = |outcome: &Outcome| Outcome {
+            says: words::without_numbers(&self.placeless(&outcome.says)),
+            ..outcome.clone()
+        };
+        let outcomes: Vec<_> = outcomes.iter().map(timeless).collect();
         let outcomes = self.placeless(&format!("{outcomes:?}"));
         format!("{outcomes}{:?}", self.state())
     }

@@ -25,6 +25,7 @@ use super::request::{RaceRequest, time_is_up};
 use super::scene::{prepare, program, with_sockets_if_needed};
 use super::schedule::{ScenarioKind, Setup};
 use super::system::{System, TaskId};
+use super::words;
 use crate::fixture::Sandbox;
 use crate::trace::End;
 
@@ -213,20 +214,6 @@ struct Moment {
     stand: Option<String>,
     operation: String,
     errors: Vec<Errno>,
-}
-
-/// A call without its numbers: descriptors and lengths have as many digits as the numbers of processes, and names made
-/// up for a moment have any.
-fn shape(call: &str) -> String {
-    let mut shape = String::with_capacity(call.len());
-    for character in call.chars() {
-        match character.is_ascii_digit() {
-            true if shape.ends_with('#') => {}
-            true => shape.push('#'),
-            false => shape.push(character),
-        }
-    }
-    shape
 }
 
 /// Disturbs the start as `request` says.
@@ -426,9 +413,11 @@ impl Lab {
         Err(ExploreError::Unrepeated { operation: index + 1, expected, found })
     }
 
-    /// Who is about to do what.
+    /// Who is about to do what. Descriptors and lengths have as many digits as the numbers of processes, and names made up for
+    /// a moment have any.
     fn stand(&self, task: TaskId) -> String {
-        let does = self.standing_before(task).map_or_else(|| "exit()".to_owned(), |next| shape(&next.call));
+        let call = |next: &Operation| words::without_numbers(&next.call);
+        let does = self.standing_before(task).map_or_else(|| "exit()".to_owned(), call);
         format!("{does} by {}", self.family.name(task))
     }
 

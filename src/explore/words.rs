@@ -83,3 +83,16 @@ pub(crate) fn result(result: i64) -> String {
         _ => result.to_string(),
     }
 }
+
+/// `text` with `#` for each number in it.
+pub(super) fn without_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_ascii_digit() {
+            true if out.ends_with('#') => {}
+            true => out.push('#'),
+            false => out.push(character),
+        }
+    }
+    out
+}

@@ -113,11 +113,13 @@ fn who_overwrites_is_disturbed_beside_the_owner() {
     assert!(refused.unwrap_err().to_string().contains("already running"));
 }
 
-#[test]
-fn the_same_sweep_twice_is_the_same() {
+#[rstest]
+#[case(Blow::Fail, "published-protocol", "--detach")]
+#[case(Blow::Kill, "reference", "--detach --monitor")]
+#[case(Blow::Terminate, "reference", "--monitor")]
+fn the_same_sweep_twice_is_the_same(#[case] blow: Blow, #[case] name: &str, #[case] mode: &str) {
     let _turn = turn();
-    let sandbox = Sandbox::new().unwrap();
-    let cases = || start(&sandbox, "published-protocol", "--detach").sweep(Blow::Fail).run().cases;
+    let cases = || start(&Sandbox::new().unwrap(), name, mode).sweep(blow).run().cases;
     assert_eq!(cases(), cases());
 }
 
