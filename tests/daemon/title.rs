@@ -19,7 +19,9 @@ fn the_monitor_tells_whom_it_monitors_and_what_happened(
     let running = Running::start(helper(REFERENCE).arg(NEVER), mode);
     let (first, monitor) = (running.daemon, running.monitor());
     assert_eq!(monitor.comm, "monitor");
-    assert_eq!(monitor.title(), *format!("reference: monitoring pid {first} (healthy)"));
+    // The daemon may be up before its monitor has said so.
+    let healthy = format!("reference: monitoring pid {first} (healthy)");
+    running.wait_for("the title", || Ok((running.monitor().title() == *healthy).then_some(())));
     let second = running.crash(first);
     let began = format!(
         "reference: monitoring pid {second} (1 crashes: pid {first} died, killed (Segmentation fault)"
