@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -20,6 +21,9 @@ pub(super) const ATTEMPTS: u32 = 16;
 
 /// How often to read what is denied for a moment only, letting others run in between.
 const DENIED_ATTEMPTS: u32 = 128;
+
+/// How long one that is about to end may be denied: on a loaded machine it may wait for a processor in the middle of that.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// More than most files of `/proc` have.
 const SHORT: usize = 4096;
@@ -77,17 +81,27 @@ impl ProcDir {
     /// While it executes a program, and while it ends, the kernel shows it to nobody but root for a moment. A process
     /// that has asked for that, or a set-user-ID program, is denied for good.
     fn unless_denied_for_now<T>(&self, read: impl Fn() -> Result<T, Stop>) -> Result<T, Stop> {
-        for _ in 1..DENIED_ATTEMPTS {
+        let began = Instant::now();
+        let mut attempts = 1;
+        while attempts < DENIED_ATTEMPTS || began.elapsed() < ENDING && self.is_ending() {
             match read() {
                 Err(Stop::Failed(error))
                     if error.is_denied() && kill(self.pid, None) != Err(Errno::EPERM) =>
                 {
+                    attempts += 1;
                     std::thread::yield_now();
                 }
                 outcome => return outcome,
             }
         }
+        // It may be a zombie by now, of which more is known.
         read()
+    }
+
+    /// Whether it has given up its memory and is not dead yet: that is a moment, however long it has to wait for a processor.
+    fn is_ending(&self) -> bool {
+        let has_no_memory = self.read("statm").is_ok_and(|sizes| sizes.starts_with(b"0 "));
+        has_no_memory && self.stat().is_ok_and(|stat| !stat.state.is_zombie())
     }
 
     /// Why `/proc` has, or shows, no such directory.
