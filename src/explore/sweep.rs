@@ -612,7 +612,9 @@ fn errors(operation: &Operation, process: i32) -> Vec<Errno> {
         Kind::AwaitSignal { .. } => true,
         Kind::Poll { .. } if operation.call.starts_with("epoll_") => true,
         // The mask that it brings with it may let through what is blocked otherwise.
-        Kind::Poll { .. } if operation.call.starts_with('p') => signals.has_handler(),
+        Kind::Poll { .. } if ["ppoll(", "pselect6("].iter().any(|name| operation.call.starts_with(name)) => {
+            signals.has_handler()
+        }
         // A call that is begun again after each interruption tells nobody.
         _ => signals.can_interrupt(),
     };
