@@ -534,10 +534,22 @@ impl<'a> Run<'a> {
             ended,
             left: left.map_or_else(Vec::new, |facts| facts.names()),
             empty,
-            status: self.subject.exit_of(facts.daemon),
+            status: if ended { self.status_of(facts.daemon) } else { None },
             pidfile: Pidfile::at(self.sandbox.pidfile()),
             litter: self.sandbox.litter()?.into_iter().map(|name| name.display().to_string()).collect(),
         })
+    }
+
+    /// How one that has ended did so; none if only its parent was told. That it has ended shows a moment before its reaper says
+    /// how, which that does before it lets go of the number.
+    fn status_of(&self, dead: Pid) -> Option<ExitStatus> {
+        let look = || -> Result<Option<Option<ExitStatus>>, No> {
+            let is_reaped = Process::of(dead)?.is_gone();
+            let status = self.subject.exit_of(dead);
+            Ok((is_reaped || status.is_some()).then_some(status))
+        };
+        let deadline = Deadline::at_rest(self.patience.settle());
+        self.subject.wait_until("the way in which it ended", deadline, look).unwrap_or_default()
     }
 
     /// Waits for the command to end by itself.
